@@ -1,0 +1,1 @@
+"""Documents, files and settings. It knows nothing of plugins."""

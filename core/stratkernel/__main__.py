@@ -1,0 +1,7 @@
+"""`python -m stratkernel`."""
+
+import sys
+
+from stratkernel.cli import main
+
+sys.exit(main())

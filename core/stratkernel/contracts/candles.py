@@ -1,0 +1,143 @@
+"""Candles: one symbol, one timeframe, admitted rows only."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from stratkernel.contracts.arrays import BoolArray, FloatArray, IntArray, read_only
+from stratkernel.contracts.calendars import Calendar
+from stratkernel.contracts.timeframes import Timeframe
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from stratkernel.contracts.admission import AdmissionReport
+
+CANDLE_COLUMNS: Final = ("open", "high", "low", "close", "volume")
+
+
+class Columns:
+    """Named read-only float64 arrays of one length, and the close time of each row.
+
+    What an indicator gets: the columns that it declared as `inputs`. `close_time` is int64 microseconds
+    UTC; `len(columns)` is the number of rows.
+    """
+
+    __slots__ = ("_arrays", "close_time")
+
+    def __init__(self, arrays: Mapping[str, FloatArray], close_time: IntArray) -> None:
+        self._arrays = dict(arrays)
+        self.close_time = close_time
+
+    def __len__(self) -> int:
+        return len(self.close_time)
+
+    def __getitem__(self, name: str) -> FloatArray:
+        return self._arrays[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._arrays
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._arrays)
+
+    @property
+    def open(self) -> FloatArray:
+        return self._arrays["open"]
+
+    @property
+    def high(self) -> FloatArray:
+        return self._arrays["high"]
+
+    @property
+    def low(self) -> FloatArray:
+        return self._arrays["low"]
+
+    @property
+    def close(self) -> FloatArray:
+        return self._arrays["close"]
+
+    @property
+    def volume(self) -> FloatArray:
+        return self._arrays["volume"]
+
+    def slice(self, start: int, stop: int) -> "Columns":
+        """Rows `start` to `stop`, without a copy."""
+        part = {name: array[start:stop] for name, array in self._arrays.items()}
+        return Columns(part, self.close_time[start:stop])
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """A new DataFrame, indexed by close time (UTC); writing to it changes nothing here."""
+        import pandas as pd
+
+        index = pd.DatetimeIndex(self.close_time.astype("datetime64[us]"), name="close_time", tz="UTC")
+        return pd.DataFrame({name: array.copy() for name, array in self._arrays.items()}, index=index)
+
+
+@dataclass(frozen=True, eq=False)
+class Candles:
+    """Admitted candles of one symbol and timeframe, ordered by open time (int64 microseconds UTC).
+
+    `marked` tells the rows that the gate repaired or flagged; `omits_empty` that the source leaves out
+    candles without trades, so that a missing candle is no gap.
+    """
+
+    symbol: str
+    timeframe: Timeframe
+    open_time: IntArray
+    columns: Columns
+    calendar: Calendar
+    venue: str = "local"
+    omits_empty: bool = False
+    marked: BoolArray | None = None
+    report: "AdmissionReport | None" = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        return len(self.open_time)
+
+    @property
+    def close_time(self) -> IntArray:
+        """When each candle is known: open time + timeframe."""
+        return self.columns.close_time
+
+    @cached_property
+    def data_hash(self) -> str:
+        """SHA-256 over the open times and the five columns, little-endian, column after column."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.open_time, dtype="<i8").data)
+        for name in CANDLE_COLUMNS:
+            digest.update(np.ascontiguousarray(self.columns[name], dtype="<f8").data)
+        return digest.hexdigest()
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """A new DataFrame with a UTC index `open_time` and the five columns."""
+        import pandas as pd
+
+        index = pd.DatetimeIndex(self.open_time.astype("datetime64[us]"), name="open_time", tz="UTC")
+        return pd.DataFrame({name: self.columns[name].copy() for name in CANDLE_COLUMNS}, index=index)
+
+    def slice(self, start: int, stop: int) -> "Candles":
+        """Rows `start` to `stop`, without a copy."""
+        return Candles(
+            symbol=self.symbol,
+            timeframe=self.timeframe,
+            open_time=self.open_time[start:stop],
+            columns=self.columns.slice(start, stop),
+            calendar=self.calendar,
+            venue=self.venue,
+            omits_empty=self.omits_empty,
+            marked=None if self.marked is None else self.marked[start:stop],
+            report=self.report,
+        )
+
+
+def candle_columns(arrays: Mapping[str, FloatArray], close_time: IntArray) -> Columns:
+    """The five columns as contiguous arrays that nobody can write to."""
+    fixed = {name: read_only(np.ascontiguousarray(arrays[name], dtype=np.float64)) for name in CANDLE_COLUMNS}
+    return Columns(fixed, read_only(close_time))

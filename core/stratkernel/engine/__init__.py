@@ -1,0 +1,1 @@
+"""From candles and a strategy to checked signals, trades and metrics."""

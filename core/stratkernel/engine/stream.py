@@ -1,0 +1,211 @@
+"""One strategy over one series, chunk by chunk: batch is one chunk, live is a chunk a candle."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from stratkernel.contracts.arrays import FloatArray
+from stratkernel.contracts.candles import CANDLE_COLUMNS, Columns, candle_columns
+from stratkernel.contracts.events import Events
+from stratkernel.contracts.indicator import IndicatorRequest
+from stratkernel.contracts.signals import Signals
+from stratkernel.contracts.state import State, decode_state, encode_state
+from stratkernel.contracts.strategy import BaseStrategy, StrategyData
+from stratkernel.engine.factory import IndicatorFactory
+from stratkernel.engine.indicator_graph import IndicatorGraph
+from stratkernel.engine.output_checks import Column, check_advance
+from stratkernel.engine.signal_checks import check_signals
+from stratkernel.kernel.errors import ParameterError, PluginContractError, StratkernelError
+from stratkernel.kernel.guard import guard
+from stratkernel.kernel.registry import Item
+
+
+class StrategyStream:
+    """Carries a strategy's state over chunks of candles.
+
+    The signals of a series do not depend on how it is cut. `advance` gives signals whose rows count
+    within the chunk.
+    """
+
+    def __init__(self, strategy: BaseStrategy[Any], item: Item, indicators: IndicatorFactory) -> None:
+        self.strategy = strategy
+        self.item = item
+        with guard(item.title, "to say which indicators it needs", passing=ParameterError):
+            requests = strategy.get_required_indicators()
+        if not isinstance(requests, Mapping):
+            raise PluginContractError(
+                f"{item.title}: get_required_indicators gave {type(requests).__name__}, "
+                "expected a dict of alias to indicator(...)"
+            )
+        with guard(item.title, "to have its indicators resolved", passing=StratkernelError):
+            self.graph = IndicatorGraph(dict[str, IndicatorRequest](requests), indicators, item.title)
+        self._window = _window(strategy, item)
+        self._metadata: frozenset[str] | None = None
+        self.reset()
+
+    @property
+    def warm_up(self) -> int:
+        """Candles from the origin on that can give no signal."""
+        window = 1 if self.strategy.is_fold or self._window is None else self._window
+        return self.graph.first_row + window - 1
+
+    def reset(self) -> None:
+        """Start anew at the next candle, as at an origin."""
+        self._row = 0
+        self._nodes: list[State] = self.graph.initial_states()
+        self._tail: StrategyData | None = None
+        self._own: State = {}
+        if self.strategy.is_fold:
+            with guard(self.item.title, "to give its initial state"):
+                self._own = self.strategy.initial_state()
+
+    def advance(self, columns: Columns) -> Signals:
+        """The signals of the next candles."""
+        computed, self._nodes = self.graph.advance(columns, self._nodes, self._row)
+        start = min(max(self.graph.first_row - self._row, 0), len(columns))
+        data = StrategyData(
+            columns.slice(start, len(columns)), self.graph.columns_of(computed, start, len(columns))
+        )
+        defined_before = max(self._row - self.graph.first_row, 0)
+        self._row += len(columns)
+        if self.strategy.is_fold:
+            signals = self._advance_fold(data)
+        elif self._window is None:
+            signals = self._recalculate(data)
+        else:
+            signals = self._calculate(data, self._window, defined_before)
+        signals.rows = signals.rows + start
+        return signals
+
+    def save(self, header: Mapping[str, str | int]) -> bytes:
+        """The state as bytes; `header` says what it belongs to and must be there again at `restore`."""
+        tail = None if self._tail is None else _tail_state(self._tail)
+        nodes = {node.key: dict(state) for node, state in zip(self.graph.nodes, self._nodes, strict=True)}
+        payload = {"row": self._row, "nodes": nodes, "tail": tail, "own": dict(self._own)}
+        return encode_state(payload, self._header(header))
+
+    def restore(self, data: bytes, header: Mapping[str, str | int]) -> None:
+        """Go on where `save` was called.
+
+        Raises:
+            StateError: damaged, or saved by another strategy, version or configuration.
+        """
+        payload = decode_state(data, self._header(header))
+        self._row = payload["row"]
+        self._nodes = [payload["nodes"][node.key] for node in self.graph.nodes]
+        self._tail = None if payload["tail"] is None else _tail_data(payload["tail"])
+        self._own = payload["own"]
+
+    def _header(self, header: Mapping[str, str | int]) -> dict[str, str | int]:
+        versions = "; ".join(
+            f"{node.key} {node.item.record.version} state {node.indicator.state_version}"
+            for node in self.graph.nodes
+        )
+        own = f"{self.item.qualified} {self.item.record.version} state {self.strategy.state_version}"
+        return {"strategy": own, "nodes": versions, **header}
+
+    def _call(self, data: StrategyData) -> Signals:
+        with guard(self.item.title, "in calculate"):
+            signals = check_signals(self.strategy.calculate(data), data.close_time, self.item.title)
+        self._check_metadata(signals)
+        return signals
+
+    def _advance_fold(self, data: StrategyData) -> Signals:
+        with guard(self.item.title, "in advance"):
+            given, self._own = check_advance(self.strategy.advance(data, self._own), self.item.title)
+            signals = check_signals(given, data.close_time, self.item.title)
+        self._check_metadata(signals)
+        return signals
+
+    def _check_metadata(self, signals: Signals) -> None:
+        """Signals of one strategy form one table, so they carry the same columns from chunk to chunk."""
+        if not len(signals):
+            return
+        names = frozenset(signals.metadata)
+        self._metadata = names if self._metadata is None else self._metadata
+        if names != self._metadata:
+            raise PluginContractError(
+                f"{self.item.title} gave the metadata {sorted(names)} after {sorted(self._metadata)}, "
+                "expected the same columns with all signals"
+            )
+
+    def _calculate(self, data: StrategyData, window: int, defined_before: int) -> Signals:
+        """Give `calculate` the window - 1 rows before the chunk, and drop what it says of them."""
+        joined = data if self._tail is None else _join(self._tail, data)
+        kept = len(joined) - len(data)
+        signals = self._call(joined) if len(joined) else Signals.none()
+        first = max(kept, kept + window - 1 - defined_before)
+        if window > 1:
+            self._tail = joined.slice(max(0, len(joined) - window + 1), len(joined))
+        return _from_row(signals, first, kept)
+
+    def _recalculate(self, data: StrategyData) -> Signals:
+        """`window = None`: all of the history at every candle, so that batch equals live."""
+        joined = data if self._tail is None else _join(self._tail, data)
+        kept = len(joined) - len(data)
+        self._tail = joined
+        parts = [
+            _from_row(self._call(joined.slice(0, row + 1)), row, kept) for row in range(kept, len(joined))
+        ]
+        return Signals.join([part for part in parts if len(part)])
+
+
+def _window(strategy: BaseStrategy[Any], item: Item) -> int | None:
+    window = strategy.window
+    if window is not None and (not isinstance(window, int) or isinstance(window, bool) or window < 1):
+        raise PluginContractError(
+            f"{item.title}: window is {window!r}, expected a number of rows of at least 1, or None"
+        )
+    return window
+
+
+def _from_row(signals: Signals, first: int, kept: int) -> Signals:
+    """The signals from row `first` on, counted from row `kept`."""
+    skip = int(np.searchsorted(signals.rows, first))
+    part = Signals.__new__(Signals)
+    part.rows = signals.rows[skip:] - kept
+    part.types, part.confidence = signals.types[skip:], signals.confidence[skip:]
+    part.metadata = {name: column[skip:] for name, column in signals.metadata.items()}
+    return part
+
+
+def _join(before: StrategyData, data: StrategyData) -> StrategyData:
+    arrays = {name: np.concatenate((before.candles[name], data.candles[name])) for name in CANDLE_COLUMNS}
+    times = np.concatenate((before.close_time, data.close_time))
+    columns = {name: _join_column(before.column(name), data.column(name)) for name in data.aliases}
+    return StrategyData(candle_columns(arrays, times), columns)
+
+
+def _join_column(before: Column, column: Column) -> Column:
+    if isinstance(before, Events) and isinstance(column, Events):
+        return Events(
+            np.concatenate((before.rows, column.rows + before.length)),
+            np.concatenate((before.values, column.values)),
+            before.length + column.length,
+        )
+    assert isinstance(before, np.ndarray)
+    assert isinstance(column, np.ndarray)
+    joined: FloatArray = np.concatenate((before, column))
+    joined.flags.writeable = False
+    return joined
+
+
+def _tail_state(tail: StrategyData) -> dict[str, Any]:
+    columns: dict[str, Any] = {}
+    for name in tail.aliases:
+        column = tail.column(name)
+        columns[name] = (
+            {"rows": column.rows, "values": column.values} if isinstance(column, Events) else column
+        )
+    candles = {name: tail.candles[name] for name in CANDLE_COLUMNS}
+    return {"close_time": tail.close_time, "candles": candles, "columns": columns}
+
+
+def _tail_data(state: Mapping[str, Any]) -> StrategyData:
+    length = len(state["close_time"])
+    columns: dict[str, Column] = {
+        name: Events(column["rows"], column["values"], length) if isinstance(column, dict) else column
+        for name, column in state["columns"].items()
+    }
+    return StrategyData(candle_columns(state["candles"], state["close_time"]), columns)

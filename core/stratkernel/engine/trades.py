@@ -1,0 +1,290 @@
+"""From signals to trades: costs, the fill rule and the table of what was traded.
+
+A signal is known at the close of its candle. `next_open` fills it at the open of the next candle, so that a
+signal of the last candle stays unfilled; `close` fills it at that close, which is optimistic. All equity
+goes in, in fractional units, without leverage; a short is sized by the same rule. At one candle exits come
+before entries, so that a position can turn around at one price.
+"""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, Literal, get_args
+
+import numpy as np
+
+from stratkernel.contracts.arrays import BoolArray, FloatArray, IntArray
+from stratkernel.contracts.candles import Candles
+from stratkernel.contracts.signals import SignalTable, SignalType
+from stratkernel.contracts.timeframes import iso
+from stratkernel.engine.kernels.trade_kernels import CostRates, TradeArrays, block_maxima, match_signals
+from stratkernel.kernel.errors import UsageError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Fill = Literal["next_open", "close"]
+
+_BASIS_POINTS: Final = 10_000.0
+_SAMPLE: Final = 64
+_NO_BLOCKS: Final = np.empty(0)
+
+_absurd_prices: Final = np.errstate(all="ignore")
+"""Prices so far apart that equity overflows give infinities, which JSON shows as null, not warnings."""
+
+
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """When signals are filled, what a fill costs and the capital to begin with.
+
+    `fee_bps` of the notional and `slippage_bps` of the price, in basis points a side, from 0 to below
+    10,000; `initial_capital` in the currency of the prices, above 0. Raises `UsageError` otherwise.
+    """
+
+    fill: Fill = "next_open"
+    fee_bps: float = 0.0
+    slippage_bps: float = 0.0
+    initial_capital: float = 10_000.0
+
+    def __post_init__(self) -> None:
+        if self.fill not in get_args(Fill):
+            raise UsageError(f"fill: expected one of {', '.join(get_args(Fill))}, got {self.fill!r}")
+        for name in ("fee_bps", "slippage_bps"):
+            value = _number(name, getattr(self, name))
+            if not 0.0 <= value < _BASIS_POINTS:
+                raise UsageError(
+                    f"{name}: expected basis points a side from 0 to below 10000, got {value:g}; "
+                    "10 is 0.1 % of what is traded"
+                )
+            object.__setattr__(self, name, value)
+        capital = _number("initial_capital", self.initial_capital)
+        if capital <= 0.0:
+            raise UsageError(f"initial_capital: expected an amount above 0, got {capital:g}")
+        object.__setattr__(self, "initial_capital", capital)
+
+    @property
+    def rates(self) -> CostRates:
+        """The same as fractions."""
+        return CostRates(
+            self.fee_bps / _BASIS_POINTS, self.slippage_bps / _BASIS_POINTS, self.initial_capital
+        )
+
+    @property
+    def delay(self) -> int:
+        """Rows from a signal to its fill."""
+        return 1 if self.fill == "next_open" else 0
+
+    def to_dict(self) -> dict[str, str | float]:
+        return {
+            "fill": self.fill,
+            "fee_bps": self.fee_bps,
+            "slippage_bps": self.slippage_bps,
+            "initial_capital": self.initial_capital,
+        }
+
+
+def _number(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float | np.number) or not math.isfinite(value):
+        raise UsageError(f"{name}: expected a finite number, got {value!r}")
+    return float(value)
+
+
+class TradeTable:
+    """Trades as columns, each of shape (trades,), in the order of their entries.
+
+    An `open` trade (at most the last) has `exit_row` and `exit_time` -1 and `exit_price` NaN; its `pnl` and
+    `net_return` are marked at the last close. `liquidated` tells a short whose equity ran out at a close.
+    """
+
+    def __init__(self, candles: Candles, costs: Costs, arrays: TradeArrays, *, liquidated: bool) -> None:
+        self._candles = candles
+        self._costs = costs
+        self._ends_liquidated = liquidated
+        self.arrays = arrays
+
+    def __len__(self) -> int:
+        return len(self.arrays.side)
+
+    @property
+    def side(self) -> np.ndarray[Any, np.dtype[np.int8]]:
+        """+1 long, -1 short."""
+        return self.arrays.side
+
+    @property
+    def entry_row(self) -> IntArray:
+        """The candle of the entry's fill."""
+        return self.arrays.entry_row
+
+    @property
+    def units(self) -> FloatArray:
+        """What was bought or sold short, above 0."""
+        return self.arrays.units
+
+    @cached_property
+    def open(self) -> BoolArray:
+        """Whether the position was still held at the end."""
+        return np.equal(self.arrays.exit_row, len(self._candles))
+
+    @cached_property
+    def liquidated(self) -> BoolArray:
+        """Whether a short was closed because no equity was left."""
+        flags = np.zeros(len(self), dtype=np.bool_)
+        flags[-1:] = self._ends_liquidated
+        return flags
+
+    @cached_property
+    def exit_row(self) -> IntArray:
+        """The candle of the exit's fill."""
+        return np.where(self.open, -1, self.arrays.exit_row)
+
+    @cached_property
+    def entry_time(self) -> IntArray:
+        """When the entry was filled, microseconds UTC: the candle's open or, with fill `close`, its close."""
+        return self._fill_times[self.entry_row]
+
+    @cached_property
+    def exit_time(self) -> IntArray:
+        """When the exit was filled, microseconds UTC; a liquidation happens at a close."""
+        times = self._fill_times[self.exit_row]
+        times[self.open] = -1
+        if self._ends_liquidated:
+            times[-1] = self._candles.close_time[self.exit_row[-1]]
+        return times
+
+    @cached_property
+    @_absurd_prices
+    def entry_price(self) -> FloatArray:
+        """With slippage, without fees."""
+        return self._fill_prices[self.entry_row] * (1.0 + self.side * self._costs.rates.slippage)
+
+    @cached_property
+    @_absurd_prices
+    def exit_price(self) -> FloatArray:
+        """With slippage, without fees."""
+        prices = self._fill_prices[self.exit_row]
+        if self._ends_liquidated:
+            prices[-1] = self._candles.columns.close[self.exit_row[-1]]
+        prices[self.open] = np.nan
+        return np.asarray(prices * (1.0 - self.side * self._costs.rates.slippage))
+
+    @cached_property
+    @_absurd_prices
+    def fees(self) -> FloatArray:
+        """Fees of both sides, of an open trade those of the entry, in currency."""
+        return self._costs.rates.fee * self.units * (self.entry_price + np.nan_to_num(self.exit_price))
+
+    @cached_property
+    @_absurd_prices
+    def pnl(self) -> FloatArray:
+        """Profit net of all costs, in currency."""
+        return self.arrays.after - self.arrays.before
+
+    @cached_property
+    @_absurd_prices
+    def net_return(self) -> FloatArray:
+        """Net profit over what was traded at the entry, `units * entry_price`; 0.01 is 1 %."""
+        return self.pnl / (self.units * self.entry_price)
+
+    @property
+    def _fill_times(self) -> IntArray:
+        return self._candles.open_time if self._costs.delay else self._candles.close_time
+
+    @property
+    def _fill_prices(self) -> FloatArray:
+        return self._candles.columns["open" if self._costs.delay else "close"]
+
+    def _named(self) -> dict[str, np.ndarray[Any, Any]]:
+        return {
+            "side": self.side,
+            "entry_row": self.entry_row,
+            "exit_row": self.exit_row,
+            "entry_time": self.entry_time,
+            "exit_time": self.exit_time,
+            "entry_price": self.entry_price,
+            "exit_price": self.exit_price,
+            "units": self.units,
+            "pnl": self.pnl,
+            "return": self.net_return,
+            "fees": self.fees,
+            "open": self.open,
+            "liquidated": self.liquidated,
+        }
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """Trades for JSON: `side` is `long` or `short`, times are ISO 8601 UTC, what is not there is None."""
+        columns = {name: column.tolist() for name, column in self._named().items()}
+        columns["side"] = ["long" if side > 0 else "short" for side in columns["side"]]
+        for name in ("entry_time", "exit_time"):
+            columns[name] = [None if time == -1 else iso(time) for time in columns[name]]
+        columns["exit_row"] = [None if row == -1 else row for row in columns["exit_row"]]
+        for name in ("entry_price", "exit_price", "units", "pnl", "return", "fees"):
+            columns[name] = [value if math.isfinite(value) else None for value in columns[name]]
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+    @property
+    def frame(self) -> "pd.DataFrame":
+        """A new DataFrame of the columns; times are UTC, the exit of an open trade is NaT."""
+        import pandas as pd
+
+        columns: dict[str, Any] = {name: column.copy() for name, column in self._named().items()}
+        columns["side"] = np.where(self.side > 0, "long", "short")
+        for name in ("entry_time", "exit_time"):
+            times = columns[name].astype("datetime64[us]")
+            if name == "exit_time":
+                times[self.open] = np.datetime64("NaT")
+            columns[name] = pd.DatetimeIndex(times, tz="UTC")
+        return pd.DataFrame(columns)
+
+
+def simulate_trades(candles: Candles, signals: SignalTable, costs: Costs) -> TradeTable:
+    """Trade the signals over the candles that they were made from.
+
+    An entry while in a position, an exit while out or of the other side, and `HOLD` do nothing; of two
+    entries at one candle the long one counts. A short whose equity at a close is 0 or less is closed
+    there, and nothing is entered after.
+
+    Raises:
+        UsageError: the signals are not ordered, or not of these candles.
+    """
+    _check_belong(candles, signals)
+    columns = candles.columns
+    buffers = TradeArrays.empty((len(signals) + 1) // 2)
+    count, liquidated = match_signals(
+        np.ascontiguousarray(signals.rows),
+        np.ascontiguousarray(signals.types),
+        columns.open if costs.delay else columns.close,
+        columns.close,
+        block_maxima(columns.close) if np.any(signals.types == SignalType.ENTRY_SHORT) else _NO_BLOCKS,
+        costs.delay,
+        costs.rates,
+        buffers,
+    )
+    return TradeTable(candles, costs, buffers.first(count), liquidated=bool(liquidated))
+
+
+def _check_belong(candles: Candles, signals: SignalTable) -> None:
+    rows, count = signals.rows, len(candles)
+    if len(rows) == 0:
+        return
+    if rows.min() < 0 or rows.max() >= count:
+        raise UsageError(
+            f"signals of {signals.about.strategy}: expected rows 0 to {count - 1} of the candles of "
+            f"{candles.symbol} {candles.timeframe}, got {rows.min()} to {rows.max()}; "
+            "evaluate signals over the candles that they were made from"
+        )
+    # A candle that only one of the two series has shifts all rows after it: a sample shows it.
+    some = np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE)).astype(np.int64)
+    expected, got = candles.close_time[rows[some]], signals.timestamp[some]
+    if not np.array_equal(expected, got):
+        wrong = int(np.argmax(expected != got))
+        raise UsageError(
+            f"signals of {signals.about.strategy}: expected the close time {iso(int(expected[wrong]))} at "
+            f"row {rows[some[wrong]]} of {candles.symbol} {candles.timeframe}, got {iso(int(got[wrong]))}; "
+            "evaluate signals over the candles that they were made from"
+        )
+    order = rows * 8 + signals.types
+    if np.any(order[1:] < order[:-1]):
+        raise UsageError(
+            f"signals of {signals.about.strategy}: expected them ordered by time, exits before entries; "
+            "build them with stratkernel.Signals, which orders them"
+        )

@@ -1,0 +1,1 @@
+"""Sources of candles that come with the kernel: a plugin like any other."""

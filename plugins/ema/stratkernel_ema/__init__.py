@@ -1,0 +1,3 @@
+"""Exponential moving average: an indicator and a crossover strategy for stratkernel."""
+
+__version__ = "0.1.0"

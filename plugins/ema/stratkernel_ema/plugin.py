@@ -1,0 +1,23 @@
+"""What this distribution offers to stratkernel."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from stratkernel import hookimpl
+
+if TYPE_CHECKING:
+    from stratkernel import BaseIndicator, BaseStrategy
+
+
+@hookimpl
+def stratkernel_indicators() -> "Iterable[type[BaseIndicator]]":
+    from stratkernel_ema.indicator import Ema
+
+    return [Ema]
+
+
+@hookimpl
+def stratkernel_strategies() -> "Iterable[type[BaseStrategy]]":
+    from stratkernel_ema.strategy import EmaCrossover
+
+    return [EmaCrossover]

@@ -1,0 +1,34 @@
+"""Parameters from the command line: `name=value`."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from stratkernel.kernel.errors import UsageError
+
+
+def parse_parameters(texts: Sequence[str]) -> dict[str, Any]:
+    """`["period=14", "allow_short=true"]` as typed values; the strategy's own model checks them.
+
+    Raises:
+        UsageError: no `=` in a text, or a name twice.
+    """
+    parameters: dict[str, Any] = {}
+    for text in texts:
+        name, equals, value = text.partition("=")
+        if not equals or not name.strip():
+            raise UsageError(f"--param {text!r}: expected NAME=VALUE, for example period=14")
+        if name.strip() in parameters:
+            raise UsageError(f"--param {name.strip()} is given twice")
+        parameters[name.strip()] = _value(value.strip())
+    return parameters
+
+
+def _value(text: str) -> Any:
+    if text.lower() in {"true", "false"}:
+        return text.lower() == "true"
+    for number in (int, float):
+        try:
+            return number(text)
+        except ValueError:
+            continue
+    return text

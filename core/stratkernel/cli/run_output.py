@@ -1,0 +1,131 @@
+"""What a run prints and writes."""
+
+from pathlib import Path
+from typing import Any, Final
+
+from stratkernel.contracts.result import StrategyResult
+from stratkernel.contracts.signals import SignalFlag, SignalTable
+from stratkernel.contracts.timeframes import iso
+from stratkernel.engine.performance import Performance
+from stratkernel.kernel.errors import UsageError
+from stratkernel_config.files import replacing
+
+_SUFFIXES: Final = (".csv", ".parquet")
+_LAST_SIGNALS: Final = 5
+_PERCENT: Final = {
+    "total_return",
+    "cagr",
+    "volatility",
+    "max_drawdown",
+    "exposure",
+    "win_rate",
+    "signal_accuracy",
+}
+
+
+def run_document(result: StrategyResult, performance: Performance) -> dict[str, Any]:
+    """The run as one JSON object; undefined metrics are null."""
+    run = result.run
+    return {
+        "strategy": run.strategy_name,
+        "parameters": dict(run.parameters),
+        "symbol": run.symbol,
+        "timeframe": run.timeframe,
+        "candles": len(result.candles),
+        "data_hash": result.candles.data_hash,
+        "signals": [
+            {
+                "timestamp": signal.timestamp,
+                "type": signal.type.name,
+                "price": signal.price,
+                "confidence": signal.confidence,
+                "id": signal.id,
+                "flags": SignalFlag.names_of(signal.flags),
+            }
+            for signal in result.signals
+        ],
+        "trades": performance.trades.to_dicts(),
+        "metrics": dict(performance.metrics),
+        "quality": {
+            **result.quality,
+            "accuracy": performance.accuracy.to_dict(),
+            "metrics": performance.flags,
+            "days_per_year": performance.days_per_year,
+        },
+        "plugins": dict(run.plugins),
+        "config_hash": run.config_hash,
+        "costs": performance.costs.to_dict(),
+    }
+
+
+def signals_path(text: str | None) -> Path | None:
+    """Where to write signals; checked before any work is done.
+
+    Raises:
+        UsageError: another suffix than .csv or .parquet, or no such folder.
+    """
+    if text is None:
+        return None
+    path = Path(text)
+    if path.suffix not in _SUFFIXES:
+        raise UsageError(f"--signals-out {text}: expected a file that ends in {' or '.join(_SUFFIXES)}")
+    if not path.parent.is_dir():
+        raise UsageError(f"--signals-out {text}: there is no folder {path.parent}")
+    return path
+
+
+def write_signals(signals: SignalTable, path: Path) -> None:
+    """Write the signals as CSV or Parquet, whole or not at all."""
+    frame = signals.frame
+    with replacing(path) as temporary:
+        if path.suffix == ".csv":
+            frame.to_csv(temporary, index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
+        else:
+            frame.to_parquet(temporary, index=False)
+
+
+def print_report(result: StrategyResult, performance: Performance) -> None:
+    """The run for a reader: what ran over what, the metrics, the last signals."""
+    from rich.console import Console
+    from rich.table import Table
+
+    run, candles = result.run, result.candles
+    console = Console(highlight=False)
+    parameters = ", ".join(f"{name}={value}" for name, value in run.parameters.items())
+    console.print(
+        f"[bold]{run.strategy_name}[/] ({parameters}) on {run.symbol} {run.timeframe}", soft_wrap=True
+    )
+    console.print(
+        f"{len(candles):,} candles, {iso(int(candles.open_time[0]))} to {iso(int(candles.close_time[-1]))}, "
+        f"calendar {candles.calendar} ({performance.days_per_year} days a year); "
+        f"{len(result.signals):,} signals, {result.quality['status']}",
+        soft_wrap=True,
+    )
+    table = Table("metric", "value", box=None, pad_edge=False)
+    table.columns[1].justify = "right"
+    for name, value in performance.metrics.items():
+        table.add_row(name.replace("_", " "), format_metric(name, value))
+    console.print(table)
+    _print_last_signals(console, result)
+
+
+def _print_last_signals(console: Any, result: StrategyResult) -> None:
+    count = len(result.signals)
+    if not count:
+        return
+    console.print(f"\nlast {min(count, _LAST_SIGNALS)} of {count:,} signals")
+    for signal in result.signals.select(slice(-_LAST_SIGNALS, None)):
+        console.print(
+            f"{signal.timestamp}  {signal.type.name:<11}  price {signal.price:.10g}  "
+            f"confidence {signal.confidence:.2f}",
+            soft_wrap=True,
+        )
+
+
+def format_metric(name: str, value: float | None) -> str:
+    """A metric for a reader; a dash where it is undefined."""
+    if value is None:
+        return "-"
+    if name in _PERCENT:
+        return f"{value:.2%}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.3f}"

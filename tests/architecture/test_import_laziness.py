@@ -1,0 +1,86 @@
+"""What is cheap to ask for imports nothing heavy: seen on `sys.modules` of a fresh interpreter."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("alembic", "dash", "numba", "numpy", "pandas", "plotly", "pyarrow", "pydantic", "rich", "sqlalchemy")
+
+SCRIPT = """
+import sys
+sys.argv[:] = ["stratkernel", *{arguments!r}]
+try:
+    {statement}
+finally:
+    print("heavy:", *sorted({heavy!r} & set(sys.modules)), file=sys.stderr)
+"""
+RUN = "from stratkernel.cli import main; sys.exit(main())"
+
+
+def heavy_modules(statement: str, arguments: tuple[str, ...], home: Path) -> list[str]:
+    """Which of `HEAVY` a fresh interpreter has imported after a statement."""
+    script = SCRIPT.format(statement=statement, arguments=arguments, heavy=set(HEAVY))
+    result = subprocess.run(
+        [sys.executable, "-c", script],
+        env={"STRATKERNEL_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    (line,) = [line for line in result.stderr.splitlines() if line.startswith("heavy:")]
+    return line.split()[1:]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        (),
+        ("plugins",),
+        ("plugins", "--help"),
+        ("run", "--help"),
+        ("demo", "--help"),
+        ("strategies", "--help"),
+    ],
+    ids=" ".join,
+)
+def test_command_imports_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    assert heavy_modules(RUN, arguments, tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import stratkernel",
+        "from stratkernel import hookimpl, API_VERSION, __version__",
+        "import stratkernel; dir(stratkernel)",
+        "import stratkernel_config.documents, stratkernel_config.files, stratkernel_config.settings",
+        "import stratkernel_ema.plugin, stratkernel_macd.plugin, stratkernel_rsi.plugin",
+        "from stratkernel import Kernel; Kernel()",
+    ],
+)
+def test_import_brings_nothing_heavy(statement: str, tmp_path: Path) -> None:
+    assert heavy_modules(statement, (), tmp_path) == []
+
+
+def test_heavy_modules_are_seen_where_they_are_needed(tmp_path: Path) -> None:
+    """The test above could not fail if the script saw nothing."""
+    assert {"numpy", "pydantic"} <= set(
+        heavy_modules("from stratkernel import BaseStrategy, Params", (), tmp_path)
+    )
+
+
+def test_plugins_command_imports_no_engine_and_no_contract(tmp_path: Path) -> None:
+    floors = ("stratkernel.contracts", "stratkernel.engine", "stratkernel.sources.")
+    show = f"print(*[name for name in sys.modules if name.startswith({floors!r})])"
+    result = subprocess.run(
+        [sys.executable, "-c", f"import sys; from stratkernel.cli import main; main(['plugins']); {show}"],
+        env={"STRATKERNEL_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert result.stdout.splitlines()[-1] == ""

@@ -1,0 +1,10 @@
+"""`python -m tests.benchmarks [indicators] [single_run] [startup]`: print tables of ratios."""
+
+import sys
+from importlib import import_module
+
+TABLES = ("indicators", "single_run", "startup")
+
+for name in sys.argv[1:] or TABLES:
+    print(f"\n## {name}\n", flush=True)
+    print(import_module(f"tests.benchmarks.{name}").table(), flush=True)

@@ -1,0 +1,1 @@
+"""Plugins that are wrong on purpose: every check is proved by one of them."""

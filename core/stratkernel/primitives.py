@@ -174,8 +174,8 @@ def crossings(
         ValueError: shapes that differ, a negative band, another side.
     """
     line = column(a)
-    if isinstance(b, int | float):
-        other, level = _NO_ROWS, float(b)
+    if isinstance(b, int | float) or np.ndim(b) == 0:
+        other, level = _NO_ROWS, float(cast("float", b))
     else:
         other, level = column(b), 0.0
         _check_rows("b", other, line)

@@ -4,8 +4,18 @@ import numpy as np
 from pydantic import Field
 
 from stratkernel import (
-    BaseStrategy, Columns, IndicatorRequest, Params, Signals, SignalType, StrategyData, Values,
-    WindowIndicator, hookimpl, indicator, rolling,
+    BaseStrategy,
+    Columns,
+    IndicatorRequest,
+    Params,
+    Signals,
+    SignalType,
+    StrategyData,
+    Values,
+    WindowIndicator,
+    hookimpl,
+    indicator,
+    rolling,
 )  # fmt: skip
 
 

@@ -14,8 +14,9 @@ import pandas as pd
 from tests.benchmarks.harness import Comparison, compare, markdown
 
 from stratkernel.contracts.arrays import FloatArray
+from stratkernel.engine.kernels.crossing import changes_of_sign
 from stratkernel.engine.kernels.dispatch import use
-from stratkernel.primitives import crossings, smooth
+from stratkernel.primitives import column, crossings, smooth
 from stratkernel_macd.indicator import macd_after_seed
 from stratkernel_rsi.indicator import rsi_after_seed
 
@@ -91,19 +92,19 @@ def ema(rows: int) -> Iterator[Row]:
     close, out, talib = prices(rows), np.empty(rows), peer("talib")
     variants: Variants = {
         "memcpy": lambda: np.copyto(out, close),
-        "ema numba": in_backend(lambda: smooth(close, 12, out=out), "numba"),
-        "ema numpy": in_backend(lambda: smooth(close, 12, out=out), "arrays"),
+        "ema, numba": in_backend(lambda: smooth(close, 12, out=out), "numba"),
+        "ema, arrays": in_backend(lambda: smooth(close, 12, out=out), "arrays"),
         "pandas ewm": lambda: pd.Series(close, copy=False).ewm(span=12, adjust=False).mean(),
     }
     if talib:
         variants["TA-Lib EMA"] = lambda: talib.EMA(close, 12)
     measured = compare(variants)
-    yield at_most("T1", rows, measured, "ema numba", "memcpy", 4)
-    yield at_most("T1+", rows, measured, "ema numba", "memcpy", 1.3)
+    yield at_most("T1", rows, measured, "ema, numba", "memcpy", 4)
+    yield at_most("T1+", rows, measured, "ema, numba", "memcpy", 1.3)
     if talib:
-        yield at_least("T1", rows, measured, "ema numba", "TA-Lib EMA", 1)
-    yield at_least("T1", rows, measured, "ema numba", "pandas ewm", 4)
-    yield without_target(rows, measured, "ema numpy", "pandas ewm")
+        yield at_least("T1", rows, measured, "ema, numba", "TA-Lib EMA", 1)
+    yield at_least("T1", rows, measured, "ema, numba", "pandas ewm", 4)
+    yield without_target(rows, measured, "ema, arrays", "pandas ewm")
 
 
 def rsi(rows: int) -> Iterator[Row]:
@@ -111,8 +112,8 @@ def rsi(rows: int) -> Iterator[Row]:
     close, out = prices(rows), np.empty(rows)
     talib, vectorbt = peer("talib"), peer("vectorbt")
     variants: Variants = {
-        "rsi numba": in_backend(lambda: rsi_after_seed(close, 14, close[0], 0.1, 0.1, out), "numba"),
-        "rsi numpy": in_backend(lambda: rsi_after_seed(close, 14, close[0], 0.1, 0.1, out), "arrays"),
+        "rsi, numba": in_backend(lambda: rsi_after_seed(close, 14, close[0], 0.1, 0.1, out), "numba"),
+        "rsi, arrays": in_backend(lambda: rsi_after_seed(close, 14, close[0], 0.1, 0.1, out), "arrays"),
     }
     if talib:
         variants["TA-Lib RSI"] = lambda: talib.RSI(close, 14)
@@ -124,10 +125,10 @@ def rsi(rows: int) -> Iterator[Row]:
         )
     measured = compare(variants | peers)
     if talib:
-        yield at_least("T2", rows, measured, "rsi numba", "TA-Lib RSI", 1.3)
+        yield at_least("T2", rows, measured, "rsi, numba", "TA-Lib RSI", 1.3)
     if peers:
-        yield at_least("T2", rows, measured, "rsi numba", measured.fastest(peers), 10)
-        yield without_target(rows, measured, "rsi numpy", measured.fastest(peers))
+        yield at_least("T2", rows, measured, "rsi, numba", measured.fastest(peers), 10)
+        yield without_target(rows, measured, "rsi, arrays", measured.fastest(peers))
 
 
 def macd(rows: int) -> Iterator[Row]:
@@ -137,8 +138,8 @@ def macd(rows: int) -> Iterator[Row]:
     start = close[0], close[0], 0.0
     talib, vectorbt = peer("talib"), peer("vectorbt")
     variants: Variants = {
-        "macd numba": in_backend(lambda: macd_after_seed(close, (12, 26, 9), start, *out), "numba"),
-        "macd numpy": in_backend(lambda: macd_after_seed(close, (12, 26, 9), start, *out), "arrays"),
+        "macd, numba": in_backend(lambda: macd_after_seed(close, (12, 26, 9), start, *out), "numba"),
+        "macd, arrays": in_backend(lambda: macd_after_seed(close, (12, 26, 9), start, *out), "arrays"),
     }
     if talib:
         variants["TA-Lib MACD"] = lambda: talib.MACD(close, 12, 26, 9)
@@ -153,17 +154,17 @@ def macd(rows: int) -> Iterator[Row]:
         )
     measured = compare(variants | peers)
     if talib:
-        yield at_least("T2", rows, measured, "macd numba", "TA-Lib MACD", 1.1)
+        yield at_least("T2", rows, measured, "macd, numba", "TA-Lib MACD", 1.1)
     if peers:
-        yield at_least("T2", rows, measured, "macd numba", measured.fastest(peers), 4)
-        yield without_target(rows, measured, "macd numpy", measured.fastest(peers))
+        yield at_least("T2", rows, measured, "macd, numba", measured.fastest(peers), 4)
+        yield without_target(rows, measured, "macd, arrays", measured.fastest(peers))
 
 
 def crossing(rows: int) -> Iterator[Row]:
-    """T3: where one line crosses another; then with the dead band, which no peer has, on top."""
+    """T3: the scan where one line crosses another; then the public call, and the one with a dead band."""
     close = prices(rows)
-    fast, slow = (smooth(close, period)[0][25:] for period in (12, 26))
-    scale = close[25:]
+    fast, slow = (column(smooth(close, period)[0][25:]) for period in (12, 26))
+    scale, none = column(close[25:]), column([])
 
     def flatnonzero() -> object:
         above = fast > slow
@@ -177,14 +178,22 @@ def crossing(rows: int) -> Iterator[Row]:
 
     variants: Variants = {"numpy flatnonzero": flatnonzero, "pandas double shift": double_shift}
     for backend in ("arrays", "numba"):
-        variants[f"crossings {backend}"] = in_backend(lambda: crossings(fast, slow), backend)
-        variants[f"dead band {backend}"] = in_backend(lambda: crossings(fast, slow, scale=scale), backend)
+        calls: Variants = {
+            "crossing scan": lambda: changes_of_sign(fast, slow, 0.0, none, 0.0, 0.0, 0),
+            "crossings": lambda: crossings(fast, slow),
+            "crossings with a band": lambda: crossings(fast, slow, scale=scale),
+        }
+        variants |= {f"{name}, {backend}": in_backend(call, backend) for name, call in calls.items()}
     measured = compare(variants)
-    yield at_most("T3", rows, measured, "crossings arrays", "numpy flatnonzero", 1.25)
-    yield at_most("T3", rows, measured, "crossings numba", "numpy flatnonzero", 0.85)
-    for name in ("crossings arrays", "dead band arrays", "crossings numba", "dead band numba"):
+    yield at_most("T3", rows, measured, "crossing scan, arrays", "numpy flatnonzero", 1.25)
+    yield at_most("T3", rows, measured, "crossing scan, numba", "numpy flatnonzero", 0.85)
+    for name in (
+        "crossings, arrays",
+        "crossings with a band, arrays",
+        "crossings, numba",
+        "crossings with a band, numba",
+    ):
         yield at_least("T3", rows, measured, name, "pandas double shift", 5)
-    for name in ("dead band arrays", "dead band numba"):
         yield without_target(rows, measured, name, "numpy flatnonzero")
 
 

@@ -85,4 +85,3 @@ def test_documented_commands_succeed(
 def test_links_of_a_page_lead_to_files(page: Path) -> None:
     targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", page.read_text(encoding="utf-8"))
     assert [target for target in targets if not (page.parent / target).exists()] == []
-

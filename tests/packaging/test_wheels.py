@@ -22,7 +22,7 @@ def call(
         name: value for name, value in os.environ.items() if not name.startswith(("STRATKERNEL", "PYTHON"))
     }
     environment["STRATKERNEL_HOME"] = str(home or cwd or Path.cwd())
-    return subprocess.run(  # noqa: S603 - the commands are this test's own
+    return subprocess.run(
         [str(part) for part in command], cwd=cwd, env=environment, capture_output=True, text=True, check=False
     )
 

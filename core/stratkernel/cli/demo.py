@@ -17,7 +17,7 @@ _COLUMNS: Final = ("total_return", "cagr", "sharpe", "max_drawdown", "exposure",
 _NEXT: Final = """\
 What to type next:
   {program} strategies                          the strategies and their parameters
-  {program} run ema_crossover --data FILE       any candle file: Binance, Kraken, Yahoo, CryptoDataDownload, ...
+  {program} run ema_crossover --data FILE       a candle file: Binance, Kraken, Yahoo, ...
   {program} run rsi --data FILE --param period=10 --fee-bps 10 --json
   {program} plugins                             what is installed, and why something is missing
 """

@@ -98,7 +98,7 @@ def print_report(result: StrategyResult, performance: Performance) -> None:
     console.print(
         f"{len(candles):,} candles, {iso(int(candles.open_time[0]))} to {iso(int(candles.close_time[-1]))}, "
         f"calendar {candles.calendar} ({performance.days_per_year} days a year); "
-        f"{len(result.signals):,} signals, {result.quality['status']}",
+        f"signals: {len(result.signals):,}, {result.quality['status']}",
         soft_wrap=True,
     )
     table = Table("metric", "value", box=None, pad_edge=False)

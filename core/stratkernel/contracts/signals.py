@@ -68,11 +68,11 @@ class Signals:
             else np.asarray(confidence)
         )
         columns = {name: np.asarray(column) for name, column in (metadata or {}).items()}
-        if row_array.ndim == 1 and type_array.shape == shape == sure.shape:
-            if not _in_order(row_array, type_array):
-                order = np.lexsort((type_array, row_array))
-                row_array, type_array, sure = row_array[order], type_array[order], sure[order]
-                columns = {n: c[order] if c.shape == shape else c for n, c in columns.items()}
+        whole = row_array.ndim == 1 and type_array.shape == shape == sure.shape
+        if whole and not _in_order(row_array, type_array):
+            order = np.lexsort((type_array, row_array))
+            row_array, type_array, sure = row_array[order], type_array[order], sure[order]
+            columns = {n: c[order] if c.shape == shape else c for n, c in columns.items()}
         self.rows, self.types, self.confidence, self.metadata = row_array, type_array, sure, columns
 
     def __len__(self) -> int:
@@ -198,7 +198,8 @@ class SignalTable:
         # validators and callers share the columns, so none of them may write
         for name in ("rows", "timestamp", "types", "price", "confidence", "flags"):
             object.__setattr__(self, name, read_only(getattr(self, name)))
-        object.__setattr__(self, "metadata", {name: read_only(column) for name, column in self.metadata.items()})
+        metadata = {name: read_only(column) for name, column in self.metadata.items()}
+        object.__setattr__(self, "metadata", metadata)
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -245,7 +246,7 @@ class SignalTable:
 
     @property
     def frame(self) -> "pd.DataFrame":
-        """A new DataFrame of all columns, one row a signal, `timestamp` in UTC, metadata as `metadata.NAME`."""
+        """A new DataFrame of all columns, one row a signal; `timestamp` in UTC, metadata in `metadata.*`."""
         import pandas as pd
 
         columns: dict[str, Any] = {

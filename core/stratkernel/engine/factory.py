@@ -34,7 +34,7 @@ class StrategyFactory:
         item = self.item(name)
         with guard(item.title, "while it was created", passing=ParameterError):
             strategy = item.cls(strategy_name or name, make_params(item.cls.Params, params or {}, item.title))
-            assert isinstance(strategy, BaseStrategy)
+        assert isinstance(strategy, BaseStrategy)
         return strategy
 
     def item(self, which: str | type[BaseStrategy[Any]]) -> Item:
@@ -59,7 +59,7 @@ class IndicatorFactory:
         item = self.item(which)
         with guard(item.title, "while it was created", passing=ParameterError):
             made = item.cls(make_params(item.cls.Params, params or {}, item.title))
-            assert isinstance(made, BaseIndicator)
+        assert isinstance(made, BaseIndicator)
         return made
 
     def item(self, which: str | type[BaseIndicator[Any]]) -> Item:

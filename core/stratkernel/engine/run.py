@@ -189,6 +189,7 @@ def require_enough_candles(result: StrategyResult) -> None:
     quality = result.quality
     if quality["folded"] <= quality["warm_up"]:
         raise DataError(
-            f"too few candles of {result.run.symbol} for {result.run.strategy_name}: got {quality['folded']}, "
-            f"its first signal needs {quality['warm_up'] + 1}. Bring a longer history, or shorter periods"
+            f"too few candles of {result.run.symbol} for {result.run.strategy_name}: "
+            f"got {quality['folded']}, its first signal needs {quality['warm_up'] + 1}. "
+            "Bring a longer history, or shorter periods"
         )

@@ -18,6 +18,7 @@ from stratkernel.kernel.registration import register_module
 from stratkernel.kernel.selection import PluginSelection
 
 SLOW_IMPORT_SECONDS: Final = 5.0
+_UNKNOWN: Final = "unknown"
 
 
 def find_plugins(selection: PluginSelection) -> list[PluginRecord]:
@@ -54,12 +55,12 @@ def _record(entry: EntryPoint) -> PluginRecord:
 def _identity(distribution: Distribution | None) -> tuple[str, str]:
     """Normalised name and version; a distribution whose metadata is lost has neither."""
     if distribution is None:
-        return "unknown", "unknown"
+        return _UNKNOWN, _UNKNOWN
     try:
         metadata = distribution.metadata
-        return normalised(metadata["Name"]), metadata["Version"] or "unknown"
+        return normalised(metadata["Name"]), metadata["Version"] or _UNKNOWN
     except Exception:  # noqa: BLE001 - lost or damaged metadata; releases of Python differ in what they raise
-        return "unknown", "unknown"
+        return _UNKNOWN, _UNKNOWN
 
 
 def _read_one_by_one() -> Iterator[PluginRecord]:
@@ -67,7 +68,7 @@ def _read_one_by_one() -> Iterator[PluginRecord]:
     seen: set[str] = set()
     for distribution in distributions():
         name, version = _identity(distribution)
-        if name in seen:
+        if name in seen and name != _UNKNOWN:
             continue  # shadowed by one that stands earlier on the path
         seen.add(name)
         record = PluginRecord(name, name, version, "entry_points.txt")

@@ -10,7 +10,9 @@ from stratkernel_macd.indicator import MacdParams
 
 
 class MacdStrategyParams(MacdParams):
-    allow_short: bool = Field(default=False, description="also sell short when the line falls below its signal line")
+    allow_short: bool = Field(
+        default=False, description="also sell short when the line falls below its signal line"
+    )
 
 
 class MacdStrategy(BaseStrategy[MacdStrategyParams]):

@@ -21,7 +21,9 @@ class RsiStrategyParams(Params):
     period: int = Field(14, ge=1, le=10_000, description="period of Wilder's smoothing, candles")
     oversold: float = Field(30.0, gt=0, lt=100, description="the lower level, RSI points")
     overbought: float = Field(70.0, gt=0, lt=100, description="the upper level, RSI points")
-    allow_short: bool = Field(default=False, description="also sell short when the RSI falls back below overbought")
+    allow_short: bool = Field(
+        default=False, description="also sell short when the RSI falls back below overbought"
+    )
 
     @model_validator(mode="after")
     def _oversold_below_overbought(self) -> Self:

@@ -293,10 +293,8 @@ def test_other_commands_warn_of_a_broken_plugin_and_go_on(stratkernel: Any, pack
     assert result.code == 0
     assert "quiet  (acme-quiet 1.0)" in result.out
     warnings = [line for line in result.err.splitlines() if "plugin 'bad'" in line]
-    assert warnings == [
-        f"stratkernel: plugin 'bad' (acme-bad 1.0) is failed: {NO_MODULE}; "
-        + "to do without it: STRATKERNEL_DISABLE=bad"
-    ]
+    said = f"plugin 'bad' (acme-bad 1.0) is failed: {NO_MODULE}; to do without it: STRATKERNEL_DISABLE=bad"
+    assert warnings == [f"stratkernel: {said}"]
 
 
 def test_other_commands_show_the_traceback_with_v(stratkernel: Any, packages: Path) -> None:

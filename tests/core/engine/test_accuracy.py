@@ -137,3 +137,8 @@ def test_accuracy_of_any_signals_equals_a_plain_loop(
     found = measure_accuracy(candles, signals, horizon=horizon, cost=cost).to_dict()
     assert {name: found[name] for name in counts} == counts
     assert np.isfinite([value for value in found.values() if value is not None]).all()
+
+
+def test_baseline_counts_only_rises() -> None:
+    candles = made_candles([100, 100, 101])
+    assert measure_accuracy(candles, signal_table(candles, []), horizon=1).baseline == 0.5

@@ -241,7 +241,7 @@ def test_stream_saved_by_another_version_is_refused() -> None:
 
     saved = stream("1.0").save({"symbol": "A"})
     stream("1.0").restore(saved, {"symbol": "A"})
-    with pytest.raises(Exception, match="acme-hold:hold 1.0 state 1") as caught:
+    with pytest.raises(Exception, match=r"acme-hold:hold 1\.0 state 1") as caught:
         stream("1.1").restore(saved, {"symbol": "A"})
     assert "rebuild it from candles" in str(caught.value)
     with pytest.raises(Exception, match="symbol 'A' instead of 'B'"):

@@ -6,8 +6,8 @@ from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
-from planted.look_ahead import LOOK_AHEAD, REACHES_BACK, SEEN_BY_PREFIXES
 
+from planted.look_ahead import LOOK_AHEAD, REACHES_BACK, SEEN_BY_PREFIXES
 from stratkernel import BaseStrategy, IndicatorFactory, Kernel, StrategyFactory, candles_from_frame
 from stratkernel.contracts.candles import Columns
 from stratkernel.engine.lookahead import (

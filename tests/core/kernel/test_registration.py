@@ -86,8 +86,11 @@ def test_p14_hook_wrapper_is_incompatible(empty: Kernel, style: str) -> None:
 
 
 def test_hook_without_its_marker_is_named(empty: Kernel) -> None:
+    def unmarked() -> list[type]:
+        return []
+
     module = plugin_module()
-    module.stratkernel_strategies = nothing
+    module.stratkernel_strategies = unmarked
     assert "the function 'stratkernel_strategies' lacks its @hookimpl marker" in refusal(empty, module)
 
 

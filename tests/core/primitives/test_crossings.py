@@ -143,7 +143,7 @@ def test_crossings_ignore_noise_inside_the_band_and_remember_the_side_before_it(
 def test_crossings_on_equality_keep_the_side(form: Any) -> None:
     with use(form):
         assert equal(crossings([1.0, 0.0, 1.0, 0.0, -1.0], 0.0), ([4], [-1.0], -1))
-        assert equal(crossings([0.0, 0.0, 0.0], 0.0), ([], [], 0))
+        assert equal(crossings([0.0, 0.0, 0.0], np.int64(0)), ([], [], 0))
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -16,6 +16,7 @@ from stratkernel.contracts.state import StateValue
 from stratkernel.engine.kernels.crossing import find_crossings
 from stratkernel.engine.kernels.dispatch import Kernel
 from stratkernel.engine.kernels.smoothing import recurrence
+from stratkernel.engine.kernels.workspace import empty
 
 __all__ = [
     "SMOOTH_START",
@@ -26,6 +27,7 @@ __all__ = [
     "column",
     "crossing_step",
     "crossings",
+    "empty",
     "smooth",
     "smooth_step",
 ]
@@ -106,7 +108,7 @@ def smooth(
     com = center_of_mass(period, wilder=wilder)
     values = column(values)
     if out is None:
-        out = np.empty(len(values))
+        out = empty(len(values))
     elif out.shape != values.shape:
         raise ValueError(f"`out` has shape {out.shape}, the values have {values.shape}")
     seen, total, value = state

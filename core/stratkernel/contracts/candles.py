@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from stratkernel.contracts.admission import AdmissionReport
 
 CANDLE_COLUMNS: Final = ("open", "high", "low", "close", "volume")
+OUTLIER_FACTOR: Final = 2.0
+_BLOCK: Final = 8_192  # rows that stay in the processor's cache; most blocks are ruled out by their extremes
 
 
 class Columns:
@@ -113,6 +115,17 @@ class Candles:
         for name in CANDLE_COLUMNS:
             digest.update(np.ascontiguousarray(self.columns[name], dtype="<f8").data)
         return digest.hexdigest()
+
+    @cached_property
+    def outliers(self) -> int:
+        """Jumps of the close by more than `OUTLIER_FACTOR`: possible and rare, a split, another unit, a bad print."""
+        close, count = self.columns.close, 0
+        for start in range(0, len(close) - 1, _BLOCK):
+            block = close[start : start + _BLOCK + 1]
+            if block.max() > OUTLIER_FACTOR * block.min():
+                ratio = block[1:] / block[:-1]
+                count += int(np.count_nonzero((ratio > OUTLIER_FACTOR) | (ratio < 1.0 / OUTLIER_FACTOR)))
+        return count
 
     @property
     def frame(self) -> "pd.DataFrame":

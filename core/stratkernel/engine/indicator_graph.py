@@ -81,6 +81,7 @@ class IndicatorGraph:
         self._factory = factory
         self._who = who
         self._by_key: dict[str, int] = {}
+        self._by_request: dict[int, tuple[IndicatorRequest, int]] = {}
         self.nodes: list[Node] = []
         self.aliases: dict[str, tuple[int, str]] = {}
         """Columns of the strategy's data: the node and the output behind each."""
@@ -143,6 +144,14 @@ class IndicatorGraph:
             self.aliases |= {f"{alias}.{output}": (index, output) for output in outputs}
 
     def _resolve(self, request: IndicatorRequest) -> int:
+        """The node of a request; an object that is asked for again is not looked up again."""
+        _, known = self._by_request.get(id(request), (None, None))
+        if known is None:
+            known = self._make(request)
+            self._by_request[id(request)] = request, known
+        return known
+
+    def _make(self, request: IndicatorRequest) -> int:
         if request.timeframe is not None:
             raise PluginContractError(
                 f"{self._who}: an indicator on another timeframe ({request.timeframe}) was asked for; "

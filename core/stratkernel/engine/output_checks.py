@@ -11,6 +11,7 @@ from stratkernel.contracts.events import Events
 from stratkernel.contracts.indicator import BaseIndicator
 from stratkernel.contracts.state import State
 from stratkernel.contracts.timeframes import iso
+from stratkernel.engine.kernels.workspace import is_lent
 from stratkernel.kernel.errors import PluginContractError
 
 Column: TypeAlias = "FloatArray | Events"
@@ -70,7 +71,7 @@ def _column(values: Any, rows: int, what: str) -> FloatArray:
             f"expected float64 of shape ({rows},), one value a candle"
         )
     # a view may be of a buffer that the indicator fills anew for the next chunk
-    own = array if array.flags.owndata else array.copy()
+    own = array if array.flags.owndata or is_lent(array) else array.copy()
     own.flags.writeable = False
     return own
 

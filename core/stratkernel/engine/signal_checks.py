@@ -38,7 +38,9 @@ def check_signals(signals: object, close_time: IntArray, who: str) -> Signals:
     if not rows.size:
         return Signals.none()
     _check_rows(rows, types, len(close_time), who)
-    _check_values(~np.isin(types, _CODES), "type", types, rows, close_time, who, "a SignalType")
+    _check_values(
+        (types < _CODES[0]) | (types > _CODES[-1]), "type", types, rows, close_time, who, "a SignalType"
+    )
     sure = confidence.astype(np.float64)
     _check_values(~((sure >= 0) & (sure <= 1)), "confidence", confidence, rows, close_time, who, "0 to 1")
     twice = np.zeros(len(rows), dtype=bool)

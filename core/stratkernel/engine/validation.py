@@ -1,6 +1,6 @@
 """The quality report of a result: what the candles were like and what the validators noticed."""
 
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 
@@ -12,10 +12,6 @@ from stratkernel.kernel.errors import PluginContractError, PluginError
 from stratkernel.kernel.guard import guard
 from stratkernel.kernel.kinds import SIGNAL_VALIDATOR
 from stratkernel.kernel.manager import Kernel
-
-OUTLIER_FACTOR: Final = 2.0
-"""A close of more than this many times the one before, or less than its inverse, is an outlier."""
-_BLOCK: Final = 8_192  # rows that stay in the processor's cache; most blocks are ruled out by their extremes
 
 
 def quality_report(
@@ -74,20 +70,9 @@ def _candles(candles: Candles, outcome: GapOutcome) -> dict[str, Any]:
         "missing": outcome.missing,
         "gaps": outcome.gaps,
         "marked": 0 if candles.marked is None else int(np.count_nonzero(candles.marked)),
-        "outliers": _outliers(candles),
+        "outliers": candles.outliers,
         "admission": None if report is None else report.to_dict(),
     }
-
-
-def _outliers(candles: Candles) -> int:
-    """Jumps of the close that are possible and rare: a split, another unit, a bad print."""
-    close, count = candles.columns.close, 0
-    for start in range(0, len(close) - 1, _BLOCK):
-        block = close[start : start + _BLOCK + 1]
-        if block.max() > OUTLIER_FACTOR * block.min():
-            ratio = block[1:] / block[:-1]
-            count += int(np.count_nonzero((ratio > OUTLIER_FACTOR) | (ratio < 1.0 / OUTLIER_FACTOR)))
-    return count
 
 
 def _signals(signals: SignalTable) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stratkernel import BaseIndicator, Columns, FloatArray, Params, State
-from stratkernel.primitives import SMOOTH_START, Kernel, SmoothState, smooth, smooth_step
+from stratkernel.primitives import SMOOTH_START, Kernel, SmoothState, empty, smooth, smooth_step
 
 _MEETS: Final = 20
 """Periods after which an EMA from any start has met the same values (on moving prices)."""
@@ -132,7 +132,7 @@ class Macd(BaseIndicator[MacdParams]):
 
     def advance(self, columns: Columns, state: State) -> tuple[Mapping[str, FloatArray], State]:
         close = columns[self.inputs[0]]
-        out = {name: np.empty(len(close)) for name in self.outputs}
+        out = {name: empty(len(close)) for name in self.outputs}
         seeding = min(self._unseeded(state), len(close))
         for row, x in enumerate(close[:seeding].tolist()):
             values, state = self.step({self.inputs[0]: x}, state)

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from stratkernel import BaseIndicator, Columns, FloatArray, Params, State
-from stratkernel.primitives import SMOOTH_START, Kernel, SmoothState, smooth, smooth_step
+from stratkernel.primitives import SMOOTH_START, Kernel, SmoothState, empty, smooth, smooth_step
 
 _MEETS: Final = 45
 """Periods after which Wilder's smoothing from any start has met the same values (on moving prices)."""
@@ -112,7 +112,7 @@ class Rsi(BaseIndicator[RsiParams]):
 
     def advance(self, columns: Columns, state: State) -> tuple[FloatArray, State]:
         close = columns[self.inputs[0]]
-        out = np.empty(len(close))
+        out = empty(len(close))
         unseeded = self.params.period - SmoothState.restore(state["gain"]).seen
         seeding = min(unseeded + (state["close"] is None), len(close)) if unseeded else 0
         for row, x in enumerate(close[:seeding].tolist()):

@@ -8,7 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 import talib
 import talipp.indicators
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from indicator_oracles import exact_rsi, make_series, whole
@@ -34,6 +34,13 @@ def numbers(text: str) -> np.ndarray:
 
 def rsi(close: np.ndarray, period: int = 14) -> np.ndarray:
     return whole(Rsi({"period": period}), close)["rsi"]
+
+
+def averages_underflow(close: np.ndarray, period: int) -> bool:
+    """Whether a flat run is so long that the averages leave the range in which scaling by 2 is exact."""
+    changes = np.flatnonzero(np.diff(close))
+    flat = np.diff(np.concatenate(([-1], changes, [len(close)]))).max()
+    return 1 < period and flat * -np.log1p(-1 / period) > 600
 
 
 def test_rsi_of_the_stockcharts_sheet_gives_its_values(backend: str) -> None:
@@ -117,6 +124,7 @@ def test_rsi_without_losses_is_100_and_without_gains_0(backend: str) -> None:
 @settings(max_examples=300, deadline=None)
 @given(series, periods, st.integers(-20, 20))
 def test_rsi_of_a_scaled_series_is_the_same(close: np.ndarray, period: int, power: int) -> None:
+    assume(not averages_underflow(close, period))
     assert np.array_equal(rsi(close * 2.0**power, period), rsi(close, period), equal_nan=True)
 
 

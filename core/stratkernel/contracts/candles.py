@@ -118,7 +118,7 @@ class Candles:
 
     @cached_property
     def outliers(self) -> int:
-        """Jumps of the close by more than `OUTLIER_FACTOR`: possible and rare, a split, another unit, a bad print."""
+        """Jumps of the close by more than `OUTLIER_FACTOR`: a split, another unit, a bad print."""
         close, count = self.columns.close, 0
         for start in range(0, len(close) - 1, _BLOCK):
             block = close[start : start + _BLOCK + 1]

@@ -35,7 +35,7 @@ class Workspace:
             return np.empty(rows)
         with self._lock:
             memory = self._take(rows)
-            lent: FloatArray = np.frombuffer(memoryview(memory), dtype=np.float64)
+            lent: FloatArray = np.frombuffer(memory.data, dtype=np.float64)
             key = id(memory)
             self._lent[key] = weakref.ref(lent, lambda _: self._give_back(key)), memory
         return lent

@@ -15,6 +15,13 @@ _MEETS: Final = 45
 
 _TILE: Final = 512
 
+_SMALL: Final = 1e-200
+"""Where the smoothed changes of a halted market stop to decay.
+
+Both decay alike, so the index stays what it is; further down they would lose their digits, then vanish,
+and the index would drift across levels. No later change can tell them from what they would have become.
+"""
+
 
 class RsiParams(Params):
     period: int = Field(14, ge=1, le=10_000, description="candles; the smoothing factor is 1 / period")
@@ -40,6 +47,8 @@ def _rsi_loop(
     rows, early = len(close), _MEETS * period
     half = rows // 2 if rows > 4 * early else 0
     done = 0
+    entered = previous, gain, loss
+    halted = False
     if half:
         gain2 = loss2 = 0.0
         for row in range(half - early, half):
@@ -59,15 +68,21 @@ def _rsi_loop(
                 gains2[row] = gain2
                 out2[row] = gain2 + loss2
             for row in range(width):  # apart from the recurrence, so that divisions are done in fours
+                halted |= 0.0 < out1[row] < _SMALL
                 out1[row] = 100.0 * (gains[row] / out1[row]) if out1[row] > 0.0 else 50.0
             for row in range(width):
+                halted |= 0.0 < out2[row] < _SMALL
                 out2[row] = 100.0 * (gains2[row] / out2[row]) if out2[row] > 0.0 else 50.0
         done = half
         if gain == guess[0] and loss == guess[1]:
             gain, loss, done = gain2, loss2, 2 * half
             previous = close[done - 1]
+    if halted:
+        (previous, gain, loss), done = entered, 0
     for row in range(done, rows):
-        gain, loss = smoothed(close[row] - previous, gain, loss)
+        change = close[row] - previous
+        if change != 0.0 or gain + loss >= _SMALL:
+            gain, loss = smoothed(change, gain, loss)
         previous = close[row]
         total = gain + loss
         out[row] = 100.0 * (gain / total) if total > 0.0 else 50.0
@@ -84,6 +99,12 @@ def _rsi_arrays(
     total = gains + losses
     np.divide(gains, total, out=out, where=total > 0.0)
     out *= 100.0
+    halted = np.flatnonzero((total < _SMALL) & (total > 0.0))
+    if len(halted):
+        row = int(halted[0])
+        if row:
+            previous, gain, loss = close[row - 1], gains[row - 1], losses[row - 1]
+        return _rsi_loop(close[row:], period, previous, gain, loss, out[row:])
     return up.value, down.value
 
 
@@ -95,7 +116,7 @@ class Rsi(BaseIndicator[RsiParams]):
     """100 * gain / (gain + loss), in points from 0 to 100, of the smoothed gains and losses of the changes.
 
     Smoothed with a = 1 / period and seeded with the means of the first `period` changes (J. W. Wilder,
-    New Concepts in Technical Trading Systems, 1978). Without any change it is 50, which keeps the
+    New Concepts in Technical Trading Systems, 1978). Before any change it is 50, which keeps the
     reflection RSI(-x) = 100 - RSI(x) and triggers nothing. Defined from row `period` on.
     """
 
@@ -141,8 +162,11 @@ class Rsi(BaseIndicator[RsiParams]):
             return nan, {**state, "close": close}
         change = close - cast("float", previous)
         period = self.params.period
-        gain, up = smooth_step(max(change, 0.0), period, SmoothState.restore(state["gain"]), wilder=True)
-        loss, down = smooth_step(max(-change, 0.0), period, SmoothState.restore(state["loss"]), wilder=True)
+        up, down = SmoothState.restore(state["gain"]), SmoothState.restore(state["loss"])
+        gain, loss = up.value, down.value
+        if up.seen < period or change != 0.0 or gain + loss >= _SMALL:
+            gain, up = smooth_step(max(change, 0.0), period, up, wilder=True)
+            loss, down = smooth_step(max(-change, 0.0), period, down, wilder=True)
         after: State = {"close": close, "gain": up, "loss": down}
         if up.seen < period:
             return nan, after

@@ -20,7 +20,7 @@ endif
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(VENV)/.python: 
+$(VENV)/.python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
 	  { echo "stratkernel needs Python 3.11 or newer as '$(PYTHON)'; found: $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..." >&2; exit 1; }
 ifeq ($(UV),)
@@ -55,14 +55,15 @@ lint: $(VENV)/.dev ## format, lint, types, layers
 	@$(BIN)/ruff check .
 	@$(BIN)/mypy core config plugins/*/stratkernel_* examples/*/*.py
 	@$(BIN)/pyright --pythonpath $(BIN)/python
-	@$(BIN)/lint-imports --no-timing 2>/dev/null || $(BIN)/lint-imports
+	@$(BIN)/lint-imports
 
 bench: $(VENV)/.bench ## ratios against the named peers
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 constraints: ## resolve constraints.txt anew (needs uv)
 	@uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-	  --no-emit-find-links --all-extras --group dev --group bench --no-emit-package stratkernel pyproject.toml -o constraints.txt
+	  --no-emit-find-links $(addprefix --extra ,ui postgres fast dask ccxt) --group dev --group bench \
+	  pyproject.toml -o constraints.txt
 
 clean: ## remove what the targets made
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,6 +1,8 @@
 """Run every installed strategy over bundled real daily candles and compare them."""
 
 import argparse
+import shutil
+import sys
 from importlib.resources import as_file, files
 from typing import TYPE_CHECKING, Final
 
@@ -78,6 +80,7 @@ def _print(
     from rich.table import Table
 
     from stratkernel.cli.run_output import format_metric
+    from stratkernel.contracts.timeframes import iso
 
     total = sum(len(candles) for candles in series)
     table = Table("symbol", "strategy", "buy and hold", *(name.replace("_", " ") for name in _COLUMNS))
@@ -91,11 +94,14 @@ def _print(
     console = Console(highlight=False)
     if not console.is_terminal:
         console = Console(highlight=False, width=120)
+    first, last = iso(int(series[0].open_time[0])), iso(int(series[0].open_time[-1]))
     console.print(
-        f"Daily candles of {', '.join(SYMBOLS)}, March 2000 to March 2013, fees {fee_bps:g} bps a side"
+        f"Daily candles of {', '.join(SYMBOLS)}, {first[:10]} to {last[:10]}, fees {fee_bps:g} bps a side"
     )
     console.print(table)
     console.print(
         f"{len(rows)} runs over {total:,} candles in {seconds:.2f} s: signals, trades and metrics.\n"
     )
-    console.print(_NEXT.format(program="stratkernel"), soft_wrap=True)
+    # in an environment that is not activated the program is not on the path
+    program = "stratkernel" if shutil.which("stratkernel") else sys.argv[0]
+    console.print(_NEXT.format(program=program), soft_wrap=True)

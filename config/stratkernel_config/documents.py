@@ -1,80 +1,144 @@
-"""The one strict JSON loader."""
+"""The one strict JSON loader, and the one form in which JSON is written."""
 
 import json
 import math
+import os
 from pathlib import Path
 from typing import Any, Final
 
-from stratkernel_config.errors import ConfigError
+from stratkernel_config.errors import ConfigError, DocumentError, Problem, shown
+from stratkernel_config.positions import line_and_column, place_of_second_key, place_of_word
 
 MAX_BYTES: Final = 1024 * 1024
 MAX_DEPTH: Final = 32
 MAX_KEYS: Final = 10_000
+_NO_FOLLOW: Final = getattr(os, "O_NOFOLLOW", 0)
 
 
 def load_json(path: Path) -> Any:
     """Read a JSON file: UTF-8 with or without BOM, limits on size, depth and keys, nothing ambiguous.
 
     Raises:
-        ConfigError: names the file, the place in it, what was expected and what was got.
+        ConfigError: it cannot be read.
+        DocumentError: names the file, the place in it, what was expected and what was got.
     """
+    return parse_json(read_bytes(path), str(path))
+
+
+def read_bytes(path: Path, *, follow: bool = True) -> bytes:
+    """The content of a document's file, at most one byte more than a document may have.
+
+    Raises:
+        ConfigError: it cannot be read, is no regular file, or is a symbolic link that must not be followed.
+    """
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
+        handle = os.open(path, flags if follow else flags | _NO_FOLLOW)
+        try:
+            data = os.read(handle, MAX_BYTES + 1)
+            while data and len(data) <= MAX_BYTES and (more := os.read(handle, MAX_BYTES + 1 - len(data))):
+                data += more
+            return data
+        finally:
+            os.close(handle)
     except OSError as error:
+        if not follow and path.is_symlink():
+            raise ConfigError(f"{path}: a symbolic link, which is not followed; put the file there") from None
         raise ConfigError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return parse_json(data, str(path))
 
 
 def parse_json(data: bytes, where: str) -> Any:
-    """The value of a JSON text; `where` names it in messages. Raises as `load_json` does."""
+    """The value of a JSON text; `where` names it in messages. Raises `DocumentError`."""
     if len(data) > MAX_BYTES:
-        raise ConfigError(f"{where}: larger than {MAX_BYTES:,} bytes, the most that a document may have")
+        raise _refused(where, "", f"at most {MAX_BYTES:,} bytes", "more")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{where}: byte {error.start} is not UTF-8; save the file as UTF-8") from None
-    keys = _KeyCounter(where)
+        got = f"another encoding (byte {error.start} is not UTF-8)"
+        raise _refused(where, "", "UTF-8; save the file as UTF-8", got) from None
+    keys = _KeyCounter(text, where)
     try:
         value = json.loads(  # noqa: TID251 - this is the one loader
-            text, object_pairs_hook=keys.collect, parse_constant=_no_constant, parse_float=_finite
+            text, object_pairs_hook=keys.collect, parse_constant=keys.no_constant, parse_float=keys.finite
         )
     except json.JSONDecodeError as error:
-        raise ConfigError(f"{where}:{error.lineno}:{error.colno}: {error.msg}") from None
+        raise _syntax_problem(text, where, error) from None
     except RecursionError:
-        raise ConfigError(f"{where}: nested deeper than {MAX_DEPTH} levels") from None
-    except ValueError as error:
-        raise ConfigError(f"{where}: {error}") from None
-    _check_depth_and_text(value, where)
+        raise _refused(where, "", f"at most {MAX_DEPTH} levels of nesting", "more") from None
+    except ValueError:
+        raise _refused(where, "", "numbers of a sensible length", "one of thousands of digits") from None
+    if "\\u" in text or text.count("[") + text.count("{") > MAX_DEPTH:
+        _check_depth_and_text(value, where)
     return value
 
 
+def dump_json(value: Any) -> bytes:
+    """JSON as it is written to disk: UTF-8, indented, a line break at the end.
+
+    Raises:
+        ConfigError: what no strict loader would read back, as NaN or a lone surrogate.
+    """
+    try:
+        text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+        data = f"{text}\n".encode()
+    except (ValueError, TypeError, RecursionError) as error:
+        raise ConfigError(f"this cannot be written as JSON: {error}") from None
+    if len(data) > MAX_BYTES:
+        raise ConfigError(f"a document may have at most {MAX_BYTES:,} bytes, this one has {len(data):,}")
+    return data
+
+
+def canonical_json(value: Any) -> bytes:
+    """One spelling for equal values, to be hashed: sorted keys, no spaces."""
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False
+    ).encode()
+
+
+def _refused(where: str, place: str, expected: str, got: str) -> DocumentError:
+    return DocumentError([Problem(where, place, expected, got)])
+
+
+def _syntax_problem(text: str, where: str, error: json.JSONDecodeError) -> DocumentError:
+    expected = (
+        error.msg.removeprefix("Expecting ")
+        if error.msg.startswith("Expecting ")
+        else f"valid JSON ({error.msg})"
+    )
+    rest = text[error.pos : error.pos + 20].partition("\n")[0]
+    got = shown(rest) if rest.strip() else "the end of the line" if error.pos < len(text) else "the end"
+    return _refused(where, line_and_column(text, error.pos), expected, got)
+
+
 class _KeyCounter:
-    def __init__(self, where: str) -> None:
+    """The hooks of the parser; they know the text, so that a refusal can say where."""
+
+    def __init__(self, text: str, where: str) -> None:
+        self._text = text
         self._where = where
         self._count = 0
 
     def collect(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         self._count += len(pairs)
         if self._count > MAX_KEYS:
-            raise ConfigError(f"{self._where}: more than {MAX_KEYS:,} keys")
-        result: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in result:
-                raise ConfigError(f"{self._where}: the key {key!r} stands twice in one object")
-            result[key] = value
+            raise _refused(self._where, "", f"at most {MAX_KEYS:,} keys", "more")
+        result = dict(pairs)
+        if len(result) < len(pairs):
+            seen: set[str] = set()
+            twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+            place = place_of_second_key(self._text)
+            raise _refused(self._where, place, "each key once in an object", f"{shown(twice)} twice")
         return result
 
+    def no_constant(self, name: str) -> float:
+        raise _refused(self._where, place_of_word(self._text, name), "a number", name)
 
-def _no_constant(name: str) -> float:
-    raise ValueError(f"{name} is no JSON number")
-
-
-def _finite(text: str) -> float:
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"the number {text} is too large")
-    return value
+    def finite(self, text: str) -> float:
+        value = float(text)
+        if not math.isfinite(value):
+            place = place_of_word(self._text, text)
+            raise _refused(self._where, place, "a number below 1.8e308", shown(text).strip("'"))
+        return value
 
 
 def _check_depth_and_text(value: Any, where: str) -> None:
@@ -82,10 +146,10 @@ def _check_depth_and_text(value: Any, where: str) -> None:
     for depth in range(MAX_DEPTH + 1):
         for node in level:
             if isinstance(node, str) and any("\ud800" <= letter <= "\udfff" for letter in node):
-                raise ConfigError(f"{where}: a text has a lone surrogate, which is no character")
+                raise _refused(where, "", "text", f"a lone surrogate in {node[:20]!a}")
         containers = [node for node in level if isinstance(node, dict | list)]
         if containers and depth == MAX_DEPTH:
-            raise ConfigError(f"{where}: nested deeper than {MAX_DEPTH} levels")
+            raise _refused(where, "", f"at most {MAX_DEPTH} levels of nesting", "more")
         level = [child for container in containers for child in _children(container)]
 
 

@@ -1,4 +1,7 @@
-"""Settings: the file `settings.json` in the project home."""
+"""What the settings file says of plugins: read before any is imported, so nothing heavy is needed.
+
+`stratkernel_config.user_settings` has all settings.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -14,15 +17,32 @@ def disabled_plugins(home: Path | None = None) -> frozenset[str]:
     Raises:
         ConfigError: the file is there and cannot be used.
     """
-    path = (home or project_home()) / "settings.json"
-    if not path.is_file():
-        return frozenset()
-    settings = _object(load_json(path), path, "the whole file")
-    plugins = _object(settings.get("plugins", {}), path, "plugins")
+    path, plugins = _plugins(home)
     names = plugins.get("disabled", [])
     if not (isinstance(names, list) and all(isinstance(name, str) for name in names)):
         raise ConfigError(f"{path}: plugins.disabled: expected a list of plugin names, got {names!r:.80}")
     return frozenset(names)
+
+
+def preferred_providers(home: Path | None = None) -> dict[str, str]:
+    """`plugins.preferred` of the settings file: for a bare name, the distribution that it means.
+
+    Raises:
+        ConfigError: the file is there and cannot be used.
+    """
+    path, plugins = _plugins(home)
+    pairs = plugins.get("preferred", {})
+    if not (isinstance(pairs, dict) and all(isinstance(name, str) for name in pairs.values())):
+        raise ConfigError(f"{path}: plugins.preferred: expected names and distributions, got {pairs!r:.80}")
+    return pairs
+
+
+def _plugins(home: Path | None) -> tuple[Path, dict[str, Any]]:
+    path = (home or project_home()) / "settings.json"
+    if not path.is_file():
+        return path, {}
+    settings = _object(load_json(path), path, "the whole file")
+    return path, _object(settings.get("plugins", {}), path, "plugins")
 
 
 def _object(value: Any, path: Path, place: str) -> dict[str, Any]:

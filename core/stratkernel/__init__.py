@@ -12,7 +12,7 @@ from stratkernel._version import __version__
 from stratkernel.kernel.markers import API_VERSION, hookimpl
 
 if TYPE_CHECKING:
-    from stratkernel.contracts.admission import BadCandles, admit, candles_from_frame
+    from stratkernel.contracts.admission import AdmissionError, BadCandles, admit, candles_from_frame
     from stratkernel.contracts.arrays import BoolArray, FloatArray, IntArray
     from stratkernel.contracts.calendars import Calendar
     from stratkernel.contracts.candles import Candles, Columns
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
         BaseIndicator,
         IndicatorRequest,
         Values,
-        WindowIndicator,
         indicator,
     )
     from stratkernel.contracts.params import Params
@@ -35,32 +34,36 @@ if TYPE_CHECKING:
     from stratkernel.contracts.strategy import BaseStrategy, StrategyData
     from stratkernel.contracts.timeframes import Timeframe
     from stratkernel.contracts.validator import Finding, SignalValidator
+    from stratkernel.contracts.window_indicator import WindowIndicator
     from stratkernel.engine.crossings import crossing, level_crossing
     from stratkernel.engine.factory import IndicatorFactory, StrategyFactory
     from stratkernel.engine.gaps import GapRule
     from stratkernel.engine.indicator_graph import create_indicator_key
     from stratkernel.engine.performance import Costs, Performance, evaluate
-    from stratkernel.engine.run import run_strategy
+    from stratkernel.engine.run import RunOptions, run_strategy
     from stratkernel.kernel.errors import (
+        AmbiguousNameError,
         DataError,
         ParameterError,
         PluginContractError,
         PluginError,
+        StateError,
         StratkernelError,
+        UnknownNameError,
         UsageError,
     )
     from stratkernel.kernel.manager import Kernel
     from stratkernel.kernel.selection import PluginSelection
 
 _HOMES: Final = {
-    "contracts.admission": "BadCandles admit candles_from_frame",
+    "contracts.admission": "AdmissionError BadCandles admit candles_from_frame",
     "contracts.arrays": "BoolArray FloatArray IntArray",
     "contracts.calendars": "Calendar",
     "contracts.candles": "Candles Columns",
     "contracts.chart_layer": "ChartLayer",
     "contracts.events": "Events",
     "contracts.executor": "Executor",
-    "contracts.indicator": "BaseIndicator IndicatorRequest Values WindowIndicator indicator",
+    "contracts.indicator": "BaseIndicator IndicatorRequest Values indicator",
     "contracts.params": "Params",
     "contracts.result": "StrategyResult StrategyRun",
     "contracts.signals": "SignalFlag SignalTable SignalType Signals StrategySignal",
@@ -70,13 +73,17 @@ _HOMES: Final = {
     "contracts.strategy": "BaseStrategy StrategyData",
     "contracts.timeframes": "Timeframe",
     "contracts.validator": "Finding SignalValidator",
+    "contracts.window_indicator": "WindowIndicator",
     "engine.crossings": "crossing level_crossing",
     "engine.factory": "IndicatorFactory StrategyFactory",
     "engine.gaps": "GapRule",
     "engine.indicator_graph": "create_indicator_key",
     "engine.performance": "Costs Performance evaluate",
-    "engine.run": "run_strategy",
-    "kernel.errors": "DataError ParameterError PluginContractError PluginError StratkernelError UsageError",
+    "engine.run": "RunOptions run_strategy",
+    "kernel.errors": (
+        "AmbiguousNameError DataError ParameterError PluginContractError PluginError StateError "
+        "StratkernelError UnknownNameError UsageError"
+    ),
     "kernel.manager": "Kernel",
     "kernel.selection": "PluginSelection",
 }
@@ -84,6 +91,8 @@ _HOME_OF: Final = {name: module for module, names in _HOMES.items() for name in 
 
 __all__ = [
     "API_VERSION",
+    "AdmissionError",
+    "AmbiguousNameError",
     "BadCandles",
     "BaseIndicator",
     "BaseStrategy",
@@ -111,6 +120,7 @@ __all__ = [
     "PluginError",
     "PluginSelection",
     "RawCandles",
+    "RunOptions",
     "SignalFlag",
     "SignalTable",
     "SignalType",
@@ -118,6 +128,7 @@ __all__ = [
     "Signals",
     "SourceRequest",
     "State",
+    "StateError",
     "StorageBackend",
     "StrategyData",
     "StrategyFactory",
@@ -126,6 +137,7 @@ __all__ = [
     "StrategySignal",
     "StratkernelError",
     "Timeframe",
+    "UnknownNameError",
     "UsageError",
     "Values",
     "WindowIndicator",

@@ -41,7 +41,7 @@ def test_disabled_plugins_are_read_from_the_project_home(
         ('{"plugins": []}', "plugins: expected an object, got []"),
         ('{"plugins": {"disabled": "rsi"}}', "plugins.disabled: expected a list of plugin names, got 'rsi'"),
         ('{"plugins": {"disabled": [1]}}', "plugins.disabled: expected a list of plugin names, got [1]"),
-        ('{"plugins": {"disabled": ["rsi"', "Expecting ',' delimiter"),
+        ('{"plugins": {"disabled": ["rsi"', "expected ',' delimiter"),
     ],
 )
 def test_disabled_plugins_of_a_wrong_file_are_an_error_that_names_the_place(

@@ -95,7 +95,7 @@ def test_strangers_plugin_installs_beside_the_wheels_and_runs(
     call_well(environment / "python", "-m", "pip", "install", "-q", "--no-deps", wheel)
     candles = tmp_path / "candles.csv"
     rows = [
-        f"{1_700_006_400 + 3600 * i},{100 + i % 40},{101 + i % 40},{99 + i % 40},{100 + i % 40},5"
+        f"{1_700_006_400 + 3600 * i},{100 + i % 40},{100.5 + i % 40},{99.5 + i % 40},{100 + i % 40},5"
         for i in range(300)
     ]
     candles.write_text("\n".join(["open_time,open,high,low,close,volume", *rows]), encoding="utf-8")

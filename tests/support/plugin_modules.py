@@ -12,11 +12,11 @@ import pytest
 from stratkernel import hookimpl
 from stratkernel.contracts.chart_layer import ChartLayer
 from stratkernel.contracts.executor import Executor
-from stratkernel.contracts.indicator import WindowIndicator
 from stratkernel.contracts.source import DataSource
 from stratkernel.contracts.storage import StorageBackend
 from stratkernel.contracts.strategy import BaseStrategy
 from stratkernel.contracts.validator import SignalValidator
+from stratkernel.contracts.window_indicator import WindowIndicator
 from stratkernel.kernel.kinds import (
     CHART_LAYER,
     DATA_SOURCE,

@@ -32,11 +32,7 @@ def load_candles(kernel: Kernel, arguments: argparse.Namespace) -> Candles:
         location=arguments.data,
         symbol=arguments.symbol,
         timeframe=arguments.timeframe,
-        options={
-            name: value
-            for name, value in options.items()
-            if value not in (None, False) or name == "omits_empty"
-        },
+        options={name: value for name, value in options.items() if value is not None},
     )
     with guard(item.title, f"to read {arguments.data}", passing=StratkernelError):
         raw = item.cls().load(request)

@@ -1,9 +1,13 @@
 """Parameters from the command line: `name=value`."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from stratkernel.kernel.errors import UsageError
+from stratkernel_config.documents import parse_json
+from stratkernel_config.errors import ConfigError
+
+_WORDS: Final = {"True": "true", "False": "false", "None": "null", "none": "null"}
 
 
 def parse_parameters(texts: Sequence[str]) -> dict[str, Any]:
@@ -24,11 +28,8 @@ def parse_parameters(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def _value(text: str) -> Any:
-    if text.lower() in {"true", "false"}:
-        return text.lower() == "true"
-    for number in (int, float):
-        try:
-            return number(text)
-        except ValueError:
-            continue
-    return text
+    """What the text says as JSON, else the text itself: `14`, `true`, `null`, `[1, 2]`, `"14"`, `close`."""
+    try:
+        return parse_json(_WORDS.get(text, text).encode(), "--param")
+    except ConfigError:
+        return text

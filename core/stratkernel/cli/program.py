@@ -4,8 +4,9 @@ import argparse
 import io
 import os
 import sys
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeAlias
 
 from stratkernel._version import __version__
 from stratkernel.kernel.errors import StratkernelError, UsageError, describe, did_you_mean
@@ -17,11 +18,20 @@ FAILURE: Final = 1
 USAGE: Final = 2
 INTERRUPTED: Final = 130
 
-COMMANDS: Final = {
+Commands: TypeAlias = Mapping[str, tuple[str, str]]
+"""For each command its module, imported when it is called, and a line of help."""
+
+COMMANDS: Final[Commands] = {
     "run": ("stratkernel.cli.run", "signals and performance of a strategy over candles"),
     "demo": ("stratkernel.cli.demo", "three strategies over bundled daily candles"),
     "strategies": ("stratkernel.cli.strategies", "the strategies that are installed, and their parameters"),
     "plugins": ("stratkernel.cli.plugins", "what is installed, what it provides, why something is missing"),
+    "init": ("stratkernel.cli.init", "make a project home: settings, templates, a place for your strategies"),
+    "config": (
+        "stratkernel.cli.config",
+        "your strategies and indicator presets: new, set, show, export, ...",
+    ),
+    "settings": ("stratkernel.cli.settings", "every setting, and where its value comes from"),
 }
 
 
@@ -37,8 +47,8 @@ def run_program(argv: list[str]) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")  # a name of a plugin may not fit the terminal
     try:
-        name, rest = _split(argv)
-        code = _top_level(rest) if name is None else _command(name, rest)
+        name, rest = _split(argv, COMMANDS)
+        code = _overview("", rest, COMMANDS) if name is None else _command(name, rest)
         sys.stdout.flush()
     except SystemExit as done:
         return int(done.code or DONE)  # argparse has printed its help
@@ -54,46 +64,68 @@ def run_program(argv: list[str]) -> int:
     return code
 
 
-def _split(argv: list[str]) -> tuple[str | None, list[str]]:
+def _split(argv: list[str], commands: Commands, group: str = "") -> tuple[str | None, list[str]]:
     """The command and its arguments; flags may stand before the command."""
     for position, argument in enumerate(argv):
         if argument.startswith("-"):
             if argument in {"-h", "--help", "--version"}:
                 break
             continue
-        if argument not in COMMANDS:
+        if argument not in commands:
             raise UsageError(
-                f"unknown command {argument!r}.{did_you_mean(argument, COMMANDS)} "
-                f"Expected one of: {', '.join(COMMANDS)}"
+                f"unknown command {f'{group} {argument}'.strip()!r}.{did_you_mean(argument, commands)} "
+                f"Expected one of: {', '.join(commands)}"
             )
         return argument, argv[:position] + argv[position + 1 :]
     return None, argv
 
 
-def _top_level(argv: list[str]) -> int:
-    listing = "\n".join(f"  {name:<12}{text}" for name, (_, text) in COMMANDS.items())
+def _overview(group: str, argv: list[str], commands: Commands, description: str | None = None) -> int:
+    """The help of the program, or of a group of commands."""
+    program = f"stratkernel {group}".strip()
+    listing = "\n".join(f"  {name:<12}{text}" for name, (_, text) in commands.items())
     parser = Parser(
-        prog="stratkernel",
-        usage="stratkernel COMMAND [ARGUMENTS]",
-        description="A microkernel for trading strategies: everything extends by pip.",
-        epilog=f"commands:\n{listing}\n\n`stratkernel COMMAND --help` tells the arguments of a command.",
+        prog=program,
+        usage=f"{program} COMMAND [ARGUMENTS]",
+        description=description or "A microkernel for trading strategies: everything extends by pip.",
+        epilog=f"commands:\n{listing}\n\n`{program} COMMAND --help` tells the arguments of a command.",
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"stratkernel {__version__}")
+    if group:
+        _add_common(parser)
     parser.parse_args(argv)
     parser.print_help()
     return DONE
 
 
 def _command(name: str, argv: list[str]) -> int:
+    """A module with `add_arguments` and `execute`, or one with `SUBCOMMANDS`, a group of commands."""
     module: Any = import_module(COMMANDS[name][0])
-    parser = Parser(prog=f"stratkernel {name}", description=module.__doc__, allow_abbrev=False)
-    module.add_arguments(parser)
+    group: Commands | None = getattr(module, "SUBCOMMANDS", None)
+    if group is None:
+        return _call(name, argv, module.__doc__, module.add_arguments, module.execute)
+    chosen, rest = _split(argv, group, name)
+    if chosen is None:
+        return _overview(name, rest, group, module.__doc__)
+    add_arguments, execute = import_module(group[chosen][0]).COMMANDS[chosen]
+    return _call(f"{name} {chosen}", rest, execute.__doc__, add_arguments, execute)
+
+
+def _call(
+    name: str,
+    argv: list[str],
+    description: str | None,
+    add_arguments: Callable[[argparse.ArgumentParser], None],
+    execute: Callable[[argparse.Namespace], int],
+) -> int:
+    parser = Parser(prog=f"stratkernel {name}", description=description, allow_abbrev=False)
+    add_arguments(parser)
     _add_common(parser)
     arguments = parser.parse_args(argv)
     with real_interrupts(), own_stdout():
-        return int(module.execute(arguments))
+        return int(execute(arguments))
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import sys
 from typing import Any
 
 from stratkernel.cli.session import open_kernel, warn_of_broken_plugins
@@ -15,7 +16,11 @@ _EPILOG = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = _EPILOG
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("strategy", metavar="STRATEGY", help="a name that `stratkernel strategies` lists")
+    parser.add_argument(
+        "strategy",
+        metavar="STRATEGY",
+        help="a name that `stratkernel strategies` or `stratkernel config list` lists, or a document's path",
+    )
     parser.add_argument(
         "--param", metavar="NAME=VALUE", action="append", default=[], help="a parameter; repeatable"
     )
@@ -31,14 +36,16 @@ def _add_data_arguments(group: Any) -> None:
     group.add_argument("--data", metavar="FILE", required=True, help="csv, csv.gz, parquet, feather or json")
     group.add_argument("--symbol", help="which symbol, where the file has several; else its name")
     group.add_argument("--timeframe", help="1m 5m 15m 1h 4h 1d 1w 1M ...; inferred from the candles")
-    group.add_argument("--venue", default="local", help="where the candles come from (default: local)")
+    group.add_argument("--venue", help="the market; part of what makes a signal's id")
     group.add_argument(
         "--tz", metavar="ZONE", help="time zone of date-times that name none, as Europe/Berlin"
     )
     group.add_argument("--time-unit", choices=("s", "ms", "us", "ns"), help="unit of numeric times")
     group.add_argument("--layout", help="the file's layout, where it is not recognised")
     group.add_argument("--order", choices=("oldest-first", "newest-first"), help="order of the rows")
-    group.add_argument("--adjusted", action="store_true", help="scale all prices by Adj Close / Close")
+    group.add_argument(
+        "--adjusted", action="store_true", default=None, help="scale all prices by Adj Close / Close"
+    )
     group.add_argument(
         "--calendar", choices=("24x7", "weekdays", "sessions"), help="when candles are expected"
     )
@@ -63,11 +70,9 @@ def _add_range_arguments(group: Any) -> None:
     group.add_argument("--to", dest="end", metavar="TIME", help="end of what comes out (exclusive)")
     group.add_argument("--origin", metavar="TIME", help="where indicators begin (default: the first candle)")
     group.add_argument(
-        "--gaps", choices=("continue", "reset", "fill"), default="continue", help="at missing candles"
+        "--gaps", choices=("continue", "reset", "fill"), help="at missing candles (default: continue)"
     )
-    group.add_argument(
-        "--max-gap", type=int, default=0, metavar="N", help="gaps of up to N candles are ignored"
-    )
+    group.add_argument("--max-gap", type=int, metavar="N", help="gaps of up to N candles are ignored")
 
 
 def _add_trading_arguments(group: Any) -> None:
@@ -83,8 +88,14 @@ def execute(arguments: argparse.Namespace) -> int:
     # heavy modules are imported here, so that `--help` does without them
     from stratkernel.cli.candle_input import load_candles, parse_time
     from stratkernel.cli.parameters import parse_parameters
-    from stratkernel.cli.run_output import print_report, run_document, signals_path, write_signals
-    from stratkernel.engine.factory import StrategyFactory
+    from stratkernel.cli.run_output import (
+        failures_of,
+        print_report,
+        run_document,
+        signals_path,
+        write_signals,
+    )
+    from stratkernel.cli.strategy_argument import choose_strategy
     from stratkernel.engine.gaps import GapRule
     from stratkernel.engine.performance import Costs, evaluate
     from stratkernel.engine.run import RunOptions, require_enough_candles, run_strategy
@@ -96,23 +107,26 @@ def execute(arguments: argparse.Namespace) -> int:
         slippage_bps=arguments.slippage_bps,
         initial_capital=arguments.initial_capital,
     )
-    options = RunOptions(
-        start=parse_time("--from", arguments.start),
-        end=parse_time("--to", arguments.end),
-        origin=parse_time("--origin", arguments.origin),
-        gaps=GapRule(arguments.gaps, arguments.max_gap),
-    )
+    start, end = parse_time("--from", arguments.start), parse_time("--to", arguments.end)
+    origin = parse_time("--origin", arguments.origin)
     kernel = open_kernel(arguments)
-    strategy = StrategyFactory(kernel).create(arguments.strategy, parse_parameters(arguments.param))
+    chosen = choose_strategy(kernel, arguments.strategy, parse_parameters(arguments.param))
+    max_gap = chosen.max_gap if arguments.max_gap is None else arguments.max_gap
+    gaps = GapRule(arguments.gaps or chosen.gaps, max_gap)
+    arguments.timeframe = arguments.timeframe or chosen.timeframe
     candles = load_candles(kernel, arguments)
     warn_of_broken_plugins(kernel, verbose=arguments.verbose)
-    result = run_strategy(kernel, strategy, candles, options)
+    options = RunOptions(start=start, end=end, origin=origin, gaps=gaps)
+    result = run_strategy(kernel, chosen.strategy, candles, options)
     require_enough_candles(result)
     performance = evaluate(result.candles, result.signals, costs)
+    text = json.dumps(run_document(result, performance), indent=2, allow_nan=False) if arguments.json else ""
     if target is not None:
         write_signals(result.signals, target)
+    for failure in failures_of(result):
+        print(f"stratkernel: {failure}", file=sys.stderr)
     if arguments.json:
-        print(json.dumps(run_document(result, performance), indent=2, allow_nan=False))
+        print(text)
     else:
         print_report(result, performance)
     return 0

@@ -1,5 +1,6 @@
 """What a run prints and writes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,7 +33,7 @@ def run_document(result: StrategyResult, performance: Performance) -> dict[str, 
         "symbol": run.symbol,
         "timeframe": run.timeframe,
         "candles": len(result.candles),
-        "data_hash": result.candles.data_hash,
+        "data_hash": result.data_hash,
         "signals": [
             {
                 "timestamp": signal.timestamp,
@@ -85,16 +86,14 @@ def write_signals(signals: SignalTable, path: Path) -> None:
 
 
 def print_report(result: StrategyResult, performance: Performance) -> None:
-    """The run for a reader: what ran over what, the metrics, the last signals."""
+    """The run for a reader: what ran over what, the metrics, what to know of them, the last signals."""
     from rich.console import Console
     from rich.table import Table
 
     run, candles = result.run, result.candles
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     parameters = ", ".join(f"{name}={value}" for name, value in run.parameters.items())
-    console.print(
-        f"[bold]{run.strategy_name}[/] ({parameters}) on {run.symbol} {run.timeframe}", soft_wrap=True
-    )
+    console.print(f"{run.strategy_name} ({parameters}) on {run.symbol} {run.timeframe}", soft_wrap=True)
     console.print(
         f"{len(candles):,} candles, {iso(int(candles.open_time[0]))} to {iso(int(candles.close_time[-1]))}, "
         f"calendar {candles.calendar} ({performance.days_per_year} days a year); "
@@ -106,7 +105,30 @@ def print_report(result: StrategyResult, performance: Performance) -> None:
     for name, value in performance.metrics.items():
         table.add_row(name.replace("_", " "), format_metric(name, value))
     console.print(table)
+    for note in _notes(result, performance):
+        console.print(f"note: {note}", soft_wrap=True)
     _print_last_signals(console, result)
+
+
+def failures_of(result: StrategyResult) -> list[str]:
+    """What validators and observers raised; it changed nothing."""
+    return [*result.quality.get("validator_failures", ()), *result.quality.get("observer_failures", ())]
+
+
+def _notes(result: StrategyResult, performance: Performance) -> Iterator[str]:
+    """What a reader of the numbers should know."""
+    quality = result.quality
+    candles, flags = quality["candles"], quality["signals"]["flags"]
+    if candles["missing"]:
+        yield f"{candles['missing']:,} candles are missing, in {candles['gaps']:,} gaps"
+    if candles["outliers"]:
+        yield f"the close jumps to more than twice or less than half {candles['outliers']:,} times (a split?)"
+    if flags["settling"]:
+        yield f"{flags['settling']:,} signals came before the indicators had settled"
+    for finding in quality["findings"]:
+        yield f"{finding['severity']}: {finding['message']} ({finding['rule']})"
+    undefined = [name for name, value in performance.metrics.items() if value is None]
+    yield from (f"{name}: {text}" for name, text in performance.flags.items() if name not in undefined)
 
 
 def _print_last_signals(console: Any, result: StrategyResult) -> None:

@@ -8,9 +8,10 @@ from typing import Final
 from stratkernel.kernel.errors import UsageError, one_line
 from stratkernel.kernel.manager import Kernel
 from stratkernel.kernel.selection import ALLOW_LIST, PluginSelection
-from stratkernel_config.settings import disabled_plugins
+from stratkernel_config.settings import disabled_plugins, preferred_providers
 
 DISABLE_LIST: Final = "STRATKERNEL_DISABLE"
+PREFER_LIST: Final = "STRATKERNEL_PREFER"
 _YES: Final = {"1", "true", "yes", "on"}
 _NO: Final = {"", "0", "false", "no", "off"}
 
@@ -43,6 +44,7 @@ def selection(arguments: argparse.Namespace) -> PluginSelection:
         no_plugins=arguments.no_plugins or _flag("STRATKERNEL_NO_PLUGINS"),
         allowed=_list(ALLOW_LIST) or None,
         disabled={DISABLE_LIST: _list(DISABLE_LIST), "plugins.disabled in settings.json": disabled_plugins()},
+        preferred={**preferred_providers(), **_pairs(PREFER_LIST)},
     )
 
 
@@ -72,6 +74,16 @@ def traceback_text(error: BaseException) -> str:
 def _list(variable: str) -> frozenset[str]:
     names = os.environ.get(variable, "").split(",")
     return frozenset(name.strip() for name in names if name.strip())
+
+
+def _pairs(variable: str) -> dict[str, str]:
+    pairs = {}
+    for text in _list(variable):
+        name, equals, distribution = text.partition("=")
+        if not (equals and name.strip() and distribution.strip()):
+            raise UsageError(f"{variable}: {text!r}: expected NAME=DISTRIBUTION, for example rsi=acme-rsi")
+        pairs[name.strip()] = distribution.strip()
+    return pairs
 
 
 def _flag(variable: str) -> bool:

@@ -100,6 +100,12 @@ class Candles:
     marked: BoolArray | None = None
     report: "AdmissionReport | None" = field(default=None, repr=False)
 
+    def __post_init__(self) -> None:
+        for name in ("open_time", "marked"):
+            array = getattr(self, name)
+            if array is not None and array.flags.writeable:
+                object.__setattr__(self, name, read_only(array))
+
     def __len__(self) -> int:
         return len(self.open_time)
 
@@ -137,6 +143,8 @@ class Candles:
 
     def slice(self, start: int, stop: int) -> "Candles":
         """Rows `start` to `stop`, without a copy."""
+        if (start, stop) == (0, len(self)):
+            return self
         return Candles(
             symbol=self.symbol,
             timeframe=self.timeframe,

@@ -1,5 +1,6 @@
 """Parameters: frozen pydantic models with bounds."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -28,10 +29,21 @@ def make_params(model: type[Params], given: Mapping[str, Any], who: str) -> Para
         ParameterError: names each parameter, what is expected and what was got.
     """
     try:
-        return model(**given)
+        return model.model_validate(dict(given))
     except ValidationError as error:
+        from_json = _as_json(model, given)
+        if from_json is not None:
+            return from_json
         problems = "; ".join(_problem(model, dict(detail)) for detail in error.errors(include_url=False))
         raise ParameterError(f"{who}: {problems}") from None
+
+
+def _as_json(model: type[Params], given: Mapping[str, Any]) -> Params | None:
+    """The parameters read as JSON is read: still strict, but an enum is its value and a tuple a list."""
+    try:
+        return model.model_validate_json(json.dumps(dict(given)))
+    except (ValidationError, TypeError, ValueError):
+        return None
 
 
 def _problem(model: type[Params], detail: Mapping[str, Any]) -> str:

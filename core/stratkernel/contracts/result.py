@@ -13,9 +13,14 @@ from stratkernel.contracts.signals import SignalTable
 _NAMESPACE: Final = uuid.UUID("6f9f7b52-5a55-5a4b-9d0e-6a1f0f3f2d11")
 
 
+_CANONICAL: Final = json.JSONEncoder(
+    sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
+)
+
+
 def canonical_json(value: object) -> str:
     """One text for one value: sorted keys, no spaces, no NaN."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    return _CANONICAL.encode(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +76,20 @@ class StrategyRun:
 
 @dataclass(frozen=True, eq=False)
 class StrategyResult:
-    """One strategy's outcome on one series. `timings` are seconds by step."""
+    """One strategy's outcome on one series.
+
+    `candles` are those that came out (trimmed to a range, gaps filled where asked for), and the rows of
+    `signals` count in them. `admitted` are those that went in, from the origin on. `timings` are seconds.
+    """
 
     run: StrategyRun
     candles: Candles
     signals: SignalTable
+    admitted: Candles
     quality: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def data_hash(self) -> str:
+        """SHA-256 of the admitted candles: with the run, all that decides the signals."""
+        return self.admitted.data_hash

@@ -40,6 +40,7 @@ class SignalFlag(IntFlag):
 
 
 NO_FLAGS: Final = SignalFlag(0)
+_CODES: Final = np.arange(len(SignalType), dtype=np.int8)
 
 
 class Signals:
@@ -69,7 +70,7 @@ class Signals:
         )
         columns = {name: np.asarray(column) for name, column in (metadata or {}).items()}
         whole = row_array.ndim == 1 and type_array.shape == shape == sure.shape
-        if whole and not _in_order(row_array, type_array):
+        if whole and not in_order(row_array, type_array):
             order = np.lexsort((type_array, row_array))
             row_array, type_array, sure = row_array[order], type_array[order], sure[order]
             columns = {n: c[order] if c.shape == shape else c for n, c in columns.items()}
@@ -113,7 +114,7 @@ class Signals:
         """
         long = cls(
             rows,
-            np.where(up, SignalType.ENTRY_LONG, SignalType.EXIT_LONG),
+            np.where(up, _CODES[SignalType.ENTRY_LONG], _CODES[SignalType.EXIT_LONG]),
             confidence=confidence,
             metadata=metadata,
         )
@@ -121,7 +122,7 @@ class Signals:
             return long
         short = cls(
             rows,
-            np.where(up, SignalType.EXIT_SHORT, SignalType.ENTRY_SHORT),
+            np.where(up, _CODES[SignalType.EXIT_SHORT], _CODES[SignalType.ENTRY_SHORT]),
             confidence=confidence,
             metadata=metadata,
         )
@@ -263,11 +264,13 @@ class SignalTable:
         return pd.DataFrame(columns | {f"metadata.{n}": c.copy() for n, c in self.metadata.items()})
 
 
-def _in_order(rows: npt.NDArray[Any], types: npt.NDArray[Any]) -> bool:
-    """Whether rows ascend, and types within a row: most strategies give them so, and sorting is dear."""
-    same_row = rows[1:] == rows[:-1]
-    ascending = bool(np.all(rows[1:] >= rows[:-1]))
-    return ascending and (not same_row.any() or bool(np.all(types[1:][same_row] >= types[:-1][same_row])))
+def in_order(rows: npt.NDArray[Any], types: npt.NDArray[Any]) -> bool:
+    """Whether rows ascend, and types within a row."""
+    before, after = rows[:-1], rows[1:]
+    if (after > before).all():
+        return True
+    same_row = after == before
+    return bool((after >= before).all() and (types[1:][same_row] >= types[:-1][same_row]).all())
 
 
 _TYPE_NAMES: Final = {member.value: member.name for member in SignalType}

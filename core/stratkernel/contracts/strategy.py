@@ -1,7 +1,7 @@
 """Strategies: what they ask for, what they get, what they give."""
 
 from abc import ABC
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, cast
 
 import numpy as np
@@ -16,6 +16,7 @@ from stratkernel.contracts.params import Params as ParamsModel
 from stratkernel.contracts.params import make_params
 from stratkernel.contracts.signals import Signals
 from stratkernel.contracts.state import State
+from stratkernel.contracts.templates import packaged_templates
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -59,9 +60,10 @@ class StrategyData:
 
     def events(self, name: str) -> Events:
         """An event column as the rows and values at which something happened."""
-        column = self._columns[name]
+        column = self._columns.get(name)
         if isinstance(column, Events):
             return column
+        column = self[name]
         rows = np.flatnonzero(column)
         return Events(rows, column[rows], len(self))
 
@@ -112,6 +114,15 @@ class BaseStrategy(ABC, Generic[P]):
         if not isinstance(params, self.Params):
             params = cast("P", make_params(self.Params, dict(params or {}), f"strategy '{self.name}'"))
         self.params: P = params
+
+    @classmethod
+    def templates(cls) -> Sequence[Mapping[str, Any]]:
+        """Documents to begin with, for people who write none from nothing.
+
+        By default the files `templates/*.json` beside the class, in its own package, that name this
+        strategy; `docs/configuration.md` says what is in them.
+        """
+        return packaged_templates(cls.__module__, "strategy", cls.name)
 
     def get_required_indicators(self) -> Mapping[str, IndicatorRequest]:
         """The indicators that `calculate` reads, by the alias under which it reads them."""

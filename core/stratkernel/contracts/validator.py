@@ -3,10 +3,12 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeAlias
 
 from stratkernel.contracts.candles import Candles
 from stratkernel.contracts.signals import SignalTable
+
+Severity: TypeAlias = Literal["info", "warning", "error"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,7 +17,7 @@ class Finding:
 
     rule: str
     message: str
-    severity: Literal["info", "warning", "error"] = "warning"
+    severity: Severity = "warning"
     row: int | None = None
 
 

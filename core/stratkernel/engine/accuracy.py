@@ -11,13 +11,12 @@ import numpy.typing as npt
 from stratkernel.contracts.arrays import FloatArray, IntArray
 from stratkernel.contracts.candles import Candles
 from stratkernel.contracts.signals import SignalTable, SignalType
+from stratkernel.engine.kernels.accuracy_kernels import DIRECTION, count_hits, forward_returns
 
 HORIZON: Final = 10
 """Candles after which a signal is judged."""
 
 _Z_95: Final = NormalDist().inv_cdf(0.975)
-_DIRECTION: Final = np.array([0.0, -1.0, 1.0, 1.0, -1.0])
-"""What each `SignalType` expects: ENTRY_LONG and EXIT_SHORT up, EXIT_LONG and ENTRY_SHORT down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,9 @@ def signal_accuracy(
 
     Signals whose horizon ends beyond the data, moves within the cost and `HOLD` do not count.
     """
-    hits, misses = _judge(close, rows, types, horizon).hits_and_misses(cost)
+    resolved = int(np.searchsorted(rows, len(close) - horizon))
+    judged = np.ascontiguousarray(rows[:resolved]), np.ascontiguousarray(types[:resolved])
+    hits, misses = count_hits(close, *judged, horizon, cost)
     return hits / (hits + misses) if hits + misses else None
 
 
@@ -126,9 +127,8 @@ def _judge(close: FloatArray, rows: IntArray, types: npt.NDArray[np.int8], horiz
     resolved = int(np.searchsorted(rows, len(close) - horizon))
     unresolved = len(rows) - resolved
     rows = rows[:resolved]
-    direction = _DIRECTION[types[:resolved]]
-    forward = direction * (close[rows + horizon] / close[rows] - 1.0)
-    return _Judged(rows, direction, forward, unresolved)
+    types = types[:resolved]
+    return _Judged(rows, DIRECTION[types], forward_returns(close, rows, types, horizon), unresolved)
 
 
 def _excursions(

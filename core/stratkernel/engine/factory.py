@@ -53,10 +53,10 @@ class IndicatorFactory:
         self._kernel = kernel
 
     def create(
-        self, which: str | type[BaseIndicator[Any]], params: Mapping[str, Any] | None = None
+        self, which: str | type[BaseIndicator[Any]] | Item, params: Mapping[str, Any] | None = None
     ) -> BaseIndicator[Any]:
-        """An indicator by its name or class; raises as `StrategyFactory.create` does."""
-        item = self.item(which)
+        """An indicator by its name, class or item; raises as `StrategyFactory.create` does."""
+        item = which if isinstance(which, Item) else self.item(which)
         with guard(item.title, "while it was created", passing=ParameterError):
             made = item.cls(make_params(item.cls.Params, params or {}, item.title))
         assert isinstance(made, BaseIndicator)

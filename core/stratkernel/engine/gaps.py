@@ -18,6 +18,8 @@ GapPolicy: TypeAlias = Literal["continue", "reset", "fill"]
 class GapRule:
     """Gaps of more than `max_gap` candles: go on and flag, start the warm-up anew, or fill with flat candles.
 
+    What cannot be filled, since the calendar does not tell which candles are missing, is flagged.
+
     Raises:
         UsageError: an unknown policy or a negative `max_gap`.
     """
@@ -61,7 +63,9 @@ def apply_gaps(candles: Candles, rule: GapRule) -> GapOutcome:
     if rule.policy == "reset":
         return GapOutcome(candles, holes, _NONE, total, count)
     if rule.policy == "fill":
-        return GapOutcome(_filled(candles, holes), _NONE, _NONE, total, count)
+        filled = _filled(candles, holes)
+        left = missing_before(filled.open_time, filled.timeframe, filled.calendar)
+        return GapOutcome(filled, _NONE, np.flatnonzero(left > rule.max_gap), total, count)
     return GapOutcome(candles, _NONE, holes, total, count)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from stratkernel.contracts.arrays import FloatArray
@@ -47,7 +48,8 @@ class _Input:
 class Node:
     """One indicator in the graph. Rows count from the origin or the last reset.
 
-    `begin` is the first row that it is given; `starts` the first row at which each output is defined.
+    `begin` is the first row that it is given; `starts` the first row at which each output is defined,
+    `settled` that from which on nothing depends on where the history began.
     """
 
     key: str
@@ -56,6 +58,7 @@ class Node:
     inputs: tuple[_Input, ...]
     begin: int
     starts: Mapping[str, int]
+    settled: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +93,17 @@ class IndicatorGraph:
         used = [(self.nodes[node], output) for node, output in self.aliases.values()]
         self.first_row: Final = max((node.starts[output] for node, output in used), default=0)
         """The first row at which everything that the strategy reads is defined."""
-        self.settling: Final = max((_settling(node) for node in self.nodes), default=0)
+        self.settling: Final = max((node.settled for node in self.nodes), default=0)
         """Rows until nothing depends on where the history began any more."""
+
+    @property
+    def nullable(self) -> tuple[str, ...]:
+        """The columns of the strategy's data that may be undefined after the warm-up."""
+        return tuple(
+            alias
+            for alias, (node, output) in self.aliases.items()
+            if output in self.nodes[node].indicator.nullable
+        )
 
     def initial_states(self) -> list[State]:
         """The states of all nodes before the first row."""
@@ -112,7 +124,7 @@ class IndicatorGraph:
             given = self._inputs_of(node, columns, computed, skip)
             title = node.item.title
             undefined = {output: max(start - row - skip, 0) for output, start in node.starts.items()}
-            with guard(title, "on " + _span(given)):
+            with guard(title, partial(_span, given)):
                 values, new_state = check_advance(node.indicator.advance(given, state), title)
                 checked = check_outputs(values, node.indicator, given, undefined, title)
             computed.append(Computed(checked, skip))
@@ -158,7 +170,7 @@ class IndicatorGraph:
                 "this version computes indicators on the strategy's own timeframe"
             )
         item = self._factory.item(request.indicator)
-        indicator = self._factory.create(request.indicator, request.params)
+        indicator = self._factory.create(item, request.params)
         inputs = self._bind(item, indicator, request)
         names = [
             source.output if source.node is None else f"{self.nodes[source.node].key}.{source.output}"
@@ -166,10 +178,17 @@ class IndicatorGraph:
         ]
         key = create_indicator_key(item.qualified, indicator.params, names)
         if key not in self._by_key:
-            begin = max((self._start(source) for source in inputs), default=0)
             self._by_key[key] = len(self.nodes)
-            self.nodes.append(Node(key, item, indicator, inputs, begin, _starts(item, indicator, begin)))
-        return self._by_key[key]
+            begin, since = self._after(inputs)
+            starts = _starts(item, indicator, begin)
+            settled = since + _settling(item, indicator)
+            self.nodes.append(Node(key, item, indicator, inputs, begin, starts, settled))
+        known = self._by_key[key]
+        if self.nodes[known].item.cls is not item.cls:
+            raise PluginContractError(
+                f"{self._who} asks for two indicators that are both called {item.qualified}; rename one"
+            )
+        return known
 
     def _bind(
         self, item: Item, indicator: BaseIndicator[Any], request: IndicatorRequest
@@ -186,7 +205,13 @@ class IndicatorGraph:
         for name, source in zip(declared, given, strict=True):
             if isinstance(source, IndicatorRequest):
                 node = self._resolve(source)
-                bound.append(_Input(name, node, self._output(source, node)))
+                output = self._output(source, node)
+                if output in self.nodes[node].indicator.nullable:
+                    raise PluginContractError(
+                        f"{item.title} reads '{output}' of {self.nodes[node].item.title}, which may be "
+                        "undefined after its warm-up (nullable); an indicator sees defined values only"
+                    )
+                bound.append(_Input(name, node, output))
             elif source in CANDLE_COLUMNS:
                 bound.append(_Input(name, None, source))
             else:
@@ -206,8 +231,11 @@ class IndicatorGraph:
             )
         return output
 
-    def _start(self, source: _Input) -> int:
-        return 0 if source.node is None else self.nodes[source.node].starts[source.output]
+    def _after(self, inputs: Sequence[_Input]) -> tuple[int, int]:
+        """The rows at which all inputs are defined, and at which all have settled."""
+        nodes = [(self.nodes[source.node], source.output) for source in inputs if source.node is not None]
+        begin = max((node.starts[output] for node, output in nodes), default=0)
+        return begin, max((node.settled for node, _ in nodes), default=0)
 
     @staticmethod
     def _inputs_of(node: Node, columns: Columns, computed: Sequence[Computed], skip: int) -> Columns:
@@ -233,15 +261,15 @@ def _starts(item: Item, indicator: BaseIndicator[Any], begin: int) -> dict[str, 
     return {output: begin + rows for output, rows in each.items()}
 
 
-def _settling(node: Node) -> int:
-    with guard(node.item.title, "to give its settling"):
-        rows = node.indicator.settling()
+def _settling(item: Item, indicator: BaseIndicator[Any]) -> int:
+    with guard(item.title, "to give its settling"):
+        rows = indicator.settling()
     if not isinstance(rows, int) or rows < 0:
-        raise PluginContractError(f"{node.item.title}: settling gave {rows!r:.60}, expected a number of rows")
-    return node.begin + rows
+        raise PluginContractError(f"{item.title}: settling gave {rows!r:.60}, expected a number of rows")
+    return rows
 
 
 def _span(columns: Columns) -> str:
     if not len(columns):
-        return "no candles"
-    return f"{len(columns)} candles that close from {iso(int(columns.close_time[0]))} on"
+        return "on no candles"
+    return f"on {len(columns)} candles that close from {iso(int(columns.close_time[0]))} on"

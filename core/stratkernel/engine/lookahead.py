@@ -5,7 +5,7 @@ is in the strategy (it sees later candles, or reaches further back than it decla
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from stratkernel.engine.stream import StrategyStream
 from stratkernel.kernel.guard import guard
 
 NewStream: TypeAlias = Callable[[], StrategyStream]
-Rows: TypeAlias = list[tuple[Any, ...]]
+Row: TypeAlias = tuple[int, int, dict[str, str]]
+Rows: TypeAlias = list[Row]
 
 EVERY_ROW_UP_TO = 2_000
 COPRIME_STEP = 997
@@ -101,7 +102,9 @@ def window_difference(stream: StrategyStream, columns: Columns) -> str | None:
     for last in range(window - 1, len(data)):
         part = data.slice(last - window + 1, last + 1)
         found += [
-            (row[0] + last - window + 1, *row[1:]) for row in _rows(calculate(part)) if row[0] == window - 1
+            (row[0] + last - window + 1, row[1], row[2])
+            for row in _rows(calculate(part))
+            if row[0] == window - 1
         ]
     difference = _first_difference(whole, found, data.candles)
     return (
@@ -112,32 +115,33 @@ def window_difference(stream: StrategyStream, columns: Columns) -> str | None:
 
 
 def _rows(signals: Signals) -> Rows:
-    metadata = [signals.metadata[name].tolist() for name in sorted(signals.metadata)]
-    return list(
-        zip(
-            signals.rows.tolist(), signals.types.tolist(), signals.confidence.tolist(), *metadata, strict=True
-        )
-    )
+    """Row, type, and every other column by its name, as text that tells each bit and is equal for two NaN."""
+    columns = {"confidence": signals.confidence, **signals.metadata}
+    texts = {name: [repr(value) for value in column.tolist()] for name, column in columns.items()}
+    places = zip(signals.rows.tolist(), signals.types.tolist(), strict=True)
+    return [
+        (row, kind, {name: column[i] for name, column in texts.items()})
+        for i, (row, kind) in enumerate(places)
+    ]
 
 
 def _first_difference(expected: Rows, found: Rows, columns: Columns) -> str | None:
     if expected == found:
         return None
     for one, other in zip(expected, found, strict=False):
+        if one[:2] != other[:2]:
+            first, what = (one, "is missing") if one[:2] < other[:2] else (other, "is new")
+            return f"{_say(first, columns)} {what}"
         if one != other:
-            first = one if one[0] <= other[0] else other
-            return f"{_say(first, columns)} differs: {_values(one)} became {_values(other)}"
+            name = next(name for name in one[2] if one[2][name] != other[2].get(name))
+            return f"{_say(one, columns)}: its {name} {one[2][name]} became {other[2].get(name)}"
     longer = expected if len(expected) > len(found) else found
     extra = longer[min(len(expected), len(found))]
     return f"{_say(extra, columns)} {'is missing' if longer is expected else 'is new'}"
 
 
-def _say(row: tuple[Any, ...], columns: Columns) -> str:
+def _say(row: Row, columns: Columns) -> str:
     return f"{SignalType(row[1]).name} at the candle that closes at {iso(int(columns.close_time[row[0]]))}"
-
-
-def _values(row: tuple[Any, ...]) -> str:
-    return f"row {row[0]}, {SignalType(row[1]).name}, confidence {row[2]!r}"
 
 
 def _poison(columns: Columns, cut: int, factor: float | FloatArray) -> Columns:

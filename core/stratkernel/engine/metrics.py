@@ -48,7 +48,7 @@ def day_ends(close_time: IntArray, timeframe: Timeframe) -> tuple[IntArray, IntA
     first, last = (start - 1) // DAY, (end - 1) // DAY
     if (last - first) * 16 > count:
         day = (close_time - 1) // DAY
-        rows = np.append(np.flatnonzero(day[1:] != day[:-1]), count - 1)
+        rows = np.concatenate((np.flatnonzero(day[1:] != day[:-1]), [count - 1]))
         return rows, day[rows]
     midnights = np.arange(first + 1, last + 1, dtype=np.int64) * DAY
     length = timeframe.micros
@@ -56,8 +56,8 @@ def day_ends(close_time: IntArray, timeframe: Timeframe) -> tuple[IntArray, IntA
         before = (midnights - start) // length
     else:
         before = np.searchsorted(close_time, midnights, side="right") - 1
-    rows = np.append(before, count - 1)
-    rows = rows[np.flatnonzero(np.diff(rows, prepend=-1))]
+    rows = np.concatenate((before, [count - 1]))
+    rows = rows[np.concatenate(([True], rows[1:] != rows[:-1]))]
     return rows, (close_time[rows] - 1) // DAY
 
 
@@ -116,9 +116,7 @@ def sharpe(returns: FloatArray, days_per_year: int) -> float | None:
     Sharpe (1994). None below 2 returns or when they do not vary.
     """
     deviation = _deviation(returns)
-    return (
-        None if deviation is None else finite(float(np.mean(returns)) / deviation * math.sqrt(days_per_year))
-    )
+    return None if deviation is None else finite(_mean(returns) / deviation * math.sqrt(days_per_year))
 
 
 def sortino(returns: FloatArray, days_per_year: int) -> float | None:
@@ -129,10 +127,10 @@ def sortino(returns: FloatArray, days_per_year: int) -> float | None:
     if len(returns) < 2:
         return None
     losses = np.minimum(returns, 0.0)
-    downside = math.sqrt(float(np.mean(losses * losses)))
+    downside = math.sqrt(_mean(losses * losses))
     if not downside > _ROUNDING:
         return None
-    return finite(float(np.mean(returns)) * days_per_year / (downside * math.sqrt(days_per_year)))
+    return finite(_mean(returns) * days_per_year / (downside * math.sqrt(days_per_year)))
 
 
 def calmar(growth: float | None, drawdown: float | None) -> float | None:
@@ -150,23 +148,23 @@ def win_rate(pnl: FloatArray) -> float | None:
     return int(np.count_nonzero(pnl > 0.0)) / len(pnl) if len(pnl) else None
 
 
-def profit_factor(pnl: FloatArray) -> float | None:
-    """Sum of net wins / abs(sum of net losses), in currency; None without losses."""
-    lost = _total(pnl[pnl < 0.0])
-    return finite(_total(pnl[pnl > 0.0]) / -lost) if lost < 0.0 else None
+def profit_factor(wins: FloatArray, losses: FloatArray) -> float | None:
+    """Sum of net wins / abs(sum of net losses), in currency; None without losses.
+
+    Both are net profits of closed trades: those above 0, and those below.
+    """
+    lost = _total(losses)
+    return finite(_total(wins) / -lost) if lost < 0.0 else None
 
 
 def expectancy(pnl: FloatArray) -> float | None:
     """Mean of a column of closed trades: net profit in currency, or net return."""
-    return finite(_total(pnl) / len(pnl)) if len(pnl) else None
+    return finite(_mean(pnl)) if len(pnl) else None
 
 
-def payoff_ratio(pnl: FloatArray) -> float | None:
+def payoff_ratio(wins: FloatArray, losses: FloatArray) -> float | None:
     """Mean net win / abs(mean net loss); None without wins or without losses."""
-    wins, losses = pnl[pnl > 0.0], pnl[pnl < 0.0]
-    if len(wins) == 0 or len(losses) == 0:
-        return None
-    return finite((_total(wins) / len(wins)) / -(_total(losses) / len(losses)))
+    return finite(_mean(wins) / -_mean(losses)) if len(wins) and len(losses) else None
 
 
 def finite(value: float) -> float | None:
@@ -177,9 +175,14 @@ def finite(value: float) -> float | None:
 def _deviation(returns: FloatArray) -> float | None:
     if len(returns) < 2:
         return None
-    deviation = float(np.std(returns, ddof=1))
+    spread = returns - _mean(returns)
+    deviation = math.sqrt(_total(spread * spread) / (len(returns) - 1))
     return deviation if deviation > _ROUNDING else None
 
 
+def _mean(values: FloatArray) -> float:
+    return _total(values) / len(values)
+
+
 def _total(values: FloatArray) -> float:
-    return float(np.sum(values))
+    return float(np.add.reduce(values))

@@ -1,11 +1,12 @@
 """What an indicator gave, held against what it declared before anything is done with it."""
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any, TypeAlias
 
 import numpy as np
 
-from stratkernel.contracts.arrays import FloatArray
+from stratkernel.contracts.arrays import FloatArray, read_only
 from stratkernel.contracts.candles import Columns
 from stratkernel.contracts.events import Events
 from stratkernel.contracts.indicator import BaseIndicator
@@ -54,8 +55,7 @@ def check_outputs(
             columns[output] = _events(named[output], given, what)
             continue
         array = _column(named[output], len(given), what)
-        if output not in indicator.nullable:
-            _check_finite(array, given, undefined[output], what)
+        _check_finite(array, given, undefined[output], what, nullable=output in indicator.nullable)
         columns[output] = array
     return columns
 
@@ -76,11 +76,14 @@ def _column(values: Any, rows: int, what: str) -> FloatArray:
     return own
 
 
-def _check_finite(array: FloatArray, given: Columns, undefined: int, what: str) -> None:
+def _check_finite(array: FloatArray, given: Columns, undefined: int, what: str, *, nullable: bool) -> None:
     skip = min(undefined, len(array))
     if _all_finite(array[skip:]):
         return
-    bad = skip + int(np.flatnonzero(~np.isfinite(array[skip:]))[0])
+    wrong = np.flatnonzero(np.isinf(array[skip:]) if nullable else ~np.isfinite(array[skip:]))
+    if not len(wrong):
+        return
+    bad = skip + int(wrong[0])
     raise PluginContractError(
         f"{what} is {array[bad]} at the candle that closes at {iso(int(given.close_time[bad]))}, "
         "expected a finite number after the warm-up"
@@ -105,7 +108,7 @@ def _events(values: Any, given: Columns, what: str) -> Events:
             )
     if not len(rows):
         return values
-    if rows[0] < 0 or rows[-1] >= len(given) or np.any(rows[1:] <= rows[:-1]):
+    if rows[0] < 0 or rows[-1] >= len(given) or (rows[1:] <= rows[:-1]).any():
         raise PluginContractError(
             f"{what} has events at rows {_few(rows)}, expected ascending, 0 to {len(given) - 1}"
         )
@@ -115,7 +118,7 @@ def _events(values: Any, given: Columns, what: str) -> Events:
         raise PluginContractError(
             f"{what} is {marks[bad]} at the candle that closes at {when}, expected finite numbers"
         )
-    return Events(rows.copy(), marks.copy(), values.length)
+    return Events(read_only(rows.copy()), read_only(marks.copy()), values.length)
 
 
 def _few(rows: Any) -> str:
@@ -126,4 +129,4 @@ def _few(rows: Any) -> str:
 def _all_finite(array: FloatArray) -> bool:
     """The sum of finite numbers is finite, but for overflow: one fast pass before the careful one."""
     with np.errstate(all="ignore"):
-        return bool(np.isfinite(array.sum())) or bool(np.isfinite(array).all())
+        return isfinite(np.add.reduce(array)) or bool(np.isfinite(array).all())

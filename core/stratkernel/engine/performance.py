@@ -122,15 +122,16 @@ def _equity_metrics(candles: Candles, trades: TradeTable, costs: Costs) -> dict[
 
 
 def _trade_metrics(candles: Candles, trades: TradeTable, costs: Costs) -> dict[str, float | int | None]:
-    closed = len(trades) - bool(trades.open[-1:].any())
+    closed = len(trades) - trades.ends_open
     pnl = trades.pnl[:closed]
+    wins, losses = pnl[pnl > 0.0], pnl[pnl < 0.0]
     return {
         "exposure": measure.exposure(_held_intervals(trades, costs), len(candles)),
         "trades": closed,
         "win_rate": measure.win_rate(pnl),
-        "profit_factor": measure.profit_factor(pnl),
+        "profit_factor": measure.profit_factor(wins, losses),
         "expectancy": measure.expectancy(pnl),
-        "payoff_ratio": measure.payoff_ratio(pnl),
+        "payoff_ratio": measure.payoff_ratio(wins, losses),
     }
 
 
@@ -140,11 +141,8 @@ def _held_intervals(trades: TradeTable, costs: Costs) -> int:
     A fill at the open holds the candle's whole interval, so an end at a close (of the data, or by
     liquidation) counts it too.
     """
-    last = trades.arrays.exit_row
-    held = int(np.sum(last - trades.entry_row))
-    if costs.delay:
-        return held + int(trades.liquidated.any())
-    return held - int(trades.open.any())
+    held = int((trades.arrays.exit_row - trades.entry_row).sum())
+    return held + trades.ends_liquidated if costs.delay else held - trades.ends_open
 
 
 def _flags(metrics: dict[str, float | int | None], trades: TradeTable, costs: Costs) -> dict[str, str]:
@@ -154,9 +152,9 @@ def _flags(metrics: dict[str, float | int | None], trades: TradeTable, costs: Co
         flags |= {name: "no closed trade" for name in flags if name in _OF_TRADES}
     if costs.fill == "close":
         flags["fill"] = "optimistic: filled at the close that the signal was computed from"
-    if trades.open.any():
+    if trades.ends_open:
         flags["open_position"] = "the last position is still open: in the equity, not in the trade metrics"
-    if trades.liquidated.any():
+    if trades.ends_liquidated:
         flags["liquidated"] = "a short used up all equity and was closed; nothing was entered after it"
     return flags
 

@@ -1,6 +1,6 @@
 """The main job: one strategy over one series of candles."""
 
-from collections.abc import Mapping
+import dataclasses
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -19,7 +19,7 @@ from stratkernel.engine.factory import IndicatorFactory, StrategyFactory
 from stratkernel.engine.gaps import GapOutcome, GapRule, after_gap_mask, apply_gaps
 from stratkernel.engine.kernels.dispatch import prepare
 from stratkernel.engine.stream import StrategyStream
-from stratkernel.engine.validation import quality_report
+from stratkernel.engine.validation import Warmth, quality_report
 from stratkernel.kernel.clock import Clock, SystemClock
 from stratkernel.kernel.errors import DataError
 from stratkernel.kernel.manager import Kernel
@@ -56,7 +56,8 @@ def run_strategy(
     """
     options, clock = options or RunOptions(), clock or SystemClock()
     began = clock.monotonic()
-    outcome = apply_gaps(_from_origin(candles, options.origin), options.gaps)
+    given = _from_origin(candles, options.origin)
+    outcome = apply_gaps(given, options.gaps)
     item = StrategyFactory(kernel).item(type(strategy))
     stream = StrategyStream(strategy, item, IndicatorFactory(kernel))
     prepare(len(outcome.candles) * max(1, len(stream.graph.nodes)))
@@ -64,12 +65,14 @@ def run_strategy(
     run = _describe(stream, outcome.candles, options.gaps)
     computed = clock.monotonic()
     whole = _table(signals, folded, outcome, stream, run)
-    trimmed, table = _trim(outcome.candles, whole, options)
-    quality = quality_report(kernel, trimmed, table, outcome, stream.warm_up)
+    first, last = _range(outcome.candles, options)
+    trimmed, table = outcome.candles.slice(first, last), _rows_between(whole, first, last)
+    quality = quality_report(kernel, trimmed, table, outcome, Warmth(stream.warm_up, first, last))
     result = StrategyResult(
         run=run,
         candles=trimmed,
         signals=table,
+        admitted=given.slice(0, _row_of(given, options.end, len(given))),
         quality=quality,
         timings={"signals": computed - began, "validation": clock.monotonic() - computed},
     )
@@ -78,6 +81,8 @@ def run_strategy(
 
 
 def _from_origin(candles: Candles, origin: int | None) -> Candles:
+    if not len(candles):
+        raise DataError(f"there are no candles of {candles.symbol}")
     if origin is None:
         return candles
     first = int(np.searchsorted(candles.open_time, origin))
@@ -129,8 +134,9 @@ def _table(
     signals: Signals, folded: IntArray, outcome: GapOutcome, stream: StrategyStream, run: StrategyRun
 ) -> SignalTable:
     candles, rows = outcome.candles, signals.rows
-    flags = np.where(folded < stream.graph.settling, SignalFlag.SETTLING, 0).astype(np.uint8)
-    flags |= _flag(after_gap_mask(rows, outcome.after, stream.warm_up), SignalFlag.AFTER_GAP)
+    flags = _flag(folded < stream.graph.settling, SignalFlag.SETTLING)
+    if len(outcome.after):
+        flags |= _flag(after_gap_mask(rows, outcome.after, stream.warm_up), SignalFlag.AFTER_GAP)
     if candles.marked is not None:
         flags |= _flag(candles.marked[rows], SignalFlag.REPAIRED)
     return SignalTable(
@@ -144,9 +150,9 @@ def _table(
             run.origin,
         ),
         rows=rows,
-        timestamp=candles.close_time[rows],
+        timestamp=candles.close_time.take(rows),
         types=signals.types,
-        price=candles.columns.close[rows],
+        price=candles.columns.close.take(rows),
         confidence=signals.confidence,
         flags=flags,
         metadata=signals.metadata,
@@ -157,27 +163,29 @@ def _flag(where: npt.NDArray[np.bool_], flag: SignalFlag) -> npt.NDArray[np.uint
     return where.astype(np.uint8) * np.uint8(flag)
 
 
-def _trim(candles: Candles, table: SignalTable, options: RunOptions) -> tuple[Candles, SignalTable]:
-    if options.start is None and options.end is None:
-        return candles, table
-    first = 0 if options.start is None else int(np.searchsorted(candles.open_time, options.start))
-    last = len(candles) if options.end is None else int(np.searchsorted(candles.open_time, options.end))
+def _row_of(candles: Candles, time: int | None, default: int) -> int:
+    return default if time is None else int(np.searchsorted(candles.open_time, time))
+
+
+def _range(candles: Candles, options: RunOptions) -> tuple[int, int]:
+    first, last = _row_of(candles, options.start, 0), _row_of(candles, options.end, len(candles))
     if first >= last:
         raise DataError(
             f"no candle of {candles.symbol} lies in the range asked for; there are candles from "
             f"{iso(int(candles.open_time[0]))} to {iso(int(candles.open_time[-1]))} (open times)"
         )
-    inside = table.select((table.rows >= first) & (table.rows < last))
-    moved = SignalTable(
-        inside.about, inside.rows - first, inside.timestamp, inside.types, inside.price,
-        inside.confidence, inside.flags, inside.metadata,
-    )  # fmt: skip
-    return candles.slice(first, last), moved
+    return first, last
+
+
+def _rows_between(table: SignalTable, first: int, last: int) -> SignalTable:
+    """The signals of rows `first` to `last`, counted from `first`."""
+    start, stop = np.searchsorted(table.rows, (first, last))
+    inside = table if stop - start == len(table) else table.select(slice(start, stop))
+    return dataclasses.replace(inside, rows=inside.rows - first) if first else inside
 
 
 def _with_failures(result: StrategyResult, failures: list[str]) -> StrategyResult:
-    quality: Mapping[str, Any] = {**result.quality, "observer_failures": failures}
-    return StrategyResult(result.run, result.candles, result.signals, quality, result.timings)
+    return dataclasses.replace(result, quality={**result.quality, "observer_failures": failures})
 
 
 def require_enough_candles(result: StrategyResult) -> None:
@@ -187,9 +195,9 @@ def require_enough_candles(result: StrategyResult) -> None:
         DataError: fewer candles than the warm-up; says how many are needed.
     """
     quality = result.quality
-    if quality["folded"] <= quality["warm_up"]:
+    if not quality["evaluated"]:
         raise DataError(
-            f"too few candles of {result.run.symbol} for {result.run.strategy_name}: "
-            f"got {quality['folded']}, its first signal needs {quality['warm_up'] + 1}. "
-            "Bring a longer history, or shorter periods"
+            f"too few candles of {result.run.symbol} for {result.run.strategy_name}: its first signal needs "
+            f"{quality['warm_up'] + 1} candles in a row, the run has {quality['folded']} and the range that "
+            f"comes out {len(result.candles)}. Bring a longer history, or shorter periods"
         )

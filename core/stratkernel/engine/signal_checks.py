@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from stratkernel.contracts.arrays import IntArray
-from stratkernel.contracts.signals import Signals, SignalType
+from stratkernel.contracts.arrays import BoolArray, IntArray
+from stratkernel.contracts.signals import Signals, SignalType, in_order
 from stratkernel.contracts.timeframes import iso
 from stratkernel.kernel.errors import PluginContractError
 
@@ -21,10 +21,18 @@ _FIELDS: Final = {
 _METADATA_KINDS: Final = "biufU"
 
 
-def check_signals(signals: object, close_time: IntArray, who: str) -> Signals:
+def check_signals(
+    signals: object,
+    close_time: IntArray,
+    who: str,
+    *,
+    first: int = 0,
+    undefined: BoolArray | None = None,
+) -> Signals:
     """A copy of the signals in canonical dtypes (int64 rows, int8 types, float64 confidence).
 
-    Nothing of it is shared with the strategy, which may go on to write to what it gave.
+    Those before row `first` and on rows that `undefined` marks are dropped before their values are looked
+    at. Nothing is shared with the strategy, which may go on to write to what it gave.
 
     Raises:
         PluginContractError: names the field, the candle, what is expected and what was got.
@@ -38,18 +46,22 @@ def check_signals(signals: object, close_time: IntArray, who: str) -> Signals:
     if not rows.size:
         return Signals.none()
     _check_rows(rows, types, len(close_time), who)
+    metadata = signals.metadata
+    if first > rows[0] or undefined is not None:
+        use = rows >= first if undefined is None else (rows >= first) & ~undefined[rows]
+        rows, types, confidence = rows[use], types[use], confidence[use]
+        metadata = {name: column[use] for name, column in metadata.items()}
     _check_values(
         (types < _CODES[0]) | (types > _CODES[-1]), "type", types, rows, close_time, who, "a SignalType"
     )
     sure = confidence.astype(np.float64)
     _check_values(~((sure >= 0) & (sure <= 1)), "confidence", confidence, rows, close_time, who, "0 to 1")
-    twice = np.zeros(len(rows), dtype=bool)
-    twice[1:] = (rows[1:] == rows[:-1]) & (types[1:] == types[:-1])
-    _check_values(twice, "type", types, rows, close_time, who, "each type at most once a candle")
+    twice = (rows[1:] == rows[:-1]) & (types[1:] == types[:-1])
+    _check_values(twice, "type", types[1:], rows[1:], close_time, who, "each type at most once a candle")
     checked = Signals.__new__(Signals)
     checked.rows, checked.types = rows.astype(np.int64), types.astype(np.int8)
     checked.confidence = sure
-    checked.metadata = {name: column.copy() for name, column in signals.metadata.items()}
+    checked.metadata = {name: column.copy() for name, column in metadata.items()}
     return checked
 
 
@@ -84,8 +96,7 @@ def _shape(value: object) -> str:
 
 
 def _check_rows(rows: IntArray, types: npt.NDArray[np.integer], count: int, who: str) -> None:
-    falling = (rows[1:] < rows[:-1]) | ((rows[1:] == rows[:-1]) & (types[1:] < types[:-1]))
-    if np.any(falling):
+    if not in_order(rows, types):
         raise PluginContractError(f"{who} gave rows out of order, expected the order that Signals gives them")
     for bad in (int(rows[0]), int(rows[-1])):
         if not 0 <= bad < count:
@@ -101,7 +112,7 @@ def _check_values(
     who: str,
     expected: str,
 ) -> None:
-    if not np.any(bad):
+    if not bad.any():
         return
     first = int(np.flatnonzero(bad)[0])
     value = values[first].item()

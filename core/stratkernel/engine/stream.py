@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from stratkernel.contracts.arrays import FloatArray
+from stratkernel.contracts.arrays import BoolArray, FloatArray
 from stratkernel.contracts.candles import CANDLE_COLUMNS, Columns, candle_columns
-from stratkernel.contracts.events import Events
+from stratkernel.contracts.events import Events, join_events
 from stratkernel.contracts.indicator import IndicatorRequest
+from stratkernel.contracts.result import canonical_json
 from stratkernel.contracts.signals import Signals
 from stratkernel.contracts.state import State, decode_state, encode_state
 from stratkernel.contracts.strategy import BaseStrategy, StrategyData
@@ -97,26 +98,41 @@ class StrategyStream:
         self._tail = None if payload["tail"] is None else _tail_data(payload["tail"])
         self._own = payload["own"]
 
-    def _header(self, header: Mapping[str, str | int]) -> dict[str, str | int]:
+    def _header(self, header: Mapping[str, str | int]) -> dict[str, str | int | None]:
         versions = "; ".join(
             f"{node.key} {node.item.record.version} state {node.indicator.state_version}"
             for node in self.graph.nodes
         )
         own = f"{self.item.qualified} {self.item.record.version} state {self.strategy.state_version}"
-        return {"strategy": own, "nodes": versions, **header}
+        params = canonical_json(self.strategy.params.model_dump(mode="json"))
+        return {"strategy": own, "parameters": params, "window": self._window, "nodes": versions, **header}
 
-    def _call(self, data: StrategyData) -> Signals:
+    def _call(self, data: StrategyData, first: int) -> Signals:
+        """What `calculate` says of the rows from `first` on whose window holds no undefined value."""
+        undefined = self._undefined(data, self._window or 1)
         with guard(self.item.title, "in calculate"):
-            signals = check_signals(self.strategy.calculate(data), data.close_time, self.item.title)
+            given = self.strategy.calculate(data)
+            signals = check_signals(given, data.close_time, self.item.title, first=first, undefined=undefined)
         self._check_metadata(signals)
         return signals
 
     def _advance_fold(self, data: StrategyData) -> Signals:
+        undefined = self._undefined(data, 1)
         with guard(self.item.title, "in advance"):
             given, self._own = check_advance(self.strategy.advance(data, self._own), self.item.title)
-            signals = check_signals(given, data.close_time, self.item.title)
+            signals = check_signals(given, data.close_time, self.item.title, undefined=undefined)
         self._check_metadata(signals)
         return signals
+
+    def _undefined(self, data: StrategyData, window: int) -> BoolArray | None:
+        """Rows whose last `window` rows hold a NaN of a nullable output; `None` where there is none."""
+        names = self.graph.nullable
+        if not names:
+            return None
+        holes = np.logical_or.reduce([np.isnan(data[name]) for name in names])
+        rows = np.arange(len(holes))
+        last_hole = np.maximum.accumulate(np.where(holes, rows, -window))
+        return np.asarray(rows - last_hole < window)
 
     def _check_metadata(self, signals: Signals) -> None:
         """Signals of one strategy form one table, so they carry the same columns from chunk to chunk."""
@@ -134,21 +150,22 @@ class StrategyStream:
         """Give `calculate` the window - 1 rows before the chunk, and drop what it says of them."""
         joined = data if self._tail is None else _join(self._tail, data)
         kept = len(joined) - len(data)
-        signals = self._call(joined) if len(joined) else Signals.none()
         first = max(kept, kept + window - 1 - defined_before)
+        signals = self._call(joined, first) if len(joined) >= window else Signals.none()
         if window > 1:
             self._tail = joined.slice(max(0, len(joined) - window + 1), len(joined))
-        return _from_row(signals, first, kept)
+        signals.rows = signals.rows - kept
+        return signals
 
     def _recalculate(self, data: StrategyData) -> Signals:
         """`window = None`: all of the history at every candle, so that batch equals live."""
         joined = data if self._tail is None else _join(self._tail, data)
         kept = len(joined) - len(data)
         self._tail = joined
-        parts = [
-            _from_row(self._call(joined.slice(0, row + 1)), row, kept) for row in range(kept, len(joined))
-        ]
-        return Signals.join([part for part in parts if len(part)])
+        parts = [self._call(joined.slice(0, row + 1), row) for row in range(kept, len(joined))]
+        signals = Signals.join([part for part in parts if len(part)])
+        signals.rows = signals.rows - kept
+        return signals
 
 
 def _window(strategy: BaseStrategy[Any], item: Item) -> int | None:
@@ -160,16 +177,6 @@ def _window(strategy: BaseStrategy[Any], item: Item) -> int | None:
     return window
 
 
-def _from_row(signals: Signals, first: int, kept: int) -> Signals:
-    """The signals from row `first` on, counted from row `kept`."""
-    skip = int(np.searchsorted(signals.rows, first))
-    part = Signals.__new__(Signals)
-    part.rows = signals.rows[skip:] - kept
-    part.types, part.confidence = signals.types[skip:], signals.confidence[skip:]
-    part.metadata = {name: column[skip:] for name, column in signals.metadata.items()}
-    return part
-
-
 def _join(before: StrategyData, data: StrategyData) -> StrategyData:
     arrays = {name: np.concatenate((before.candles[name], data.candles[name])) for name in CANDLE_COLUMNS}
     times = np.concatenate((before.close_time, data.close_time))
@@ -179,11 +186,7 @@ def _join(before: StrategyData, data: StrategyData) -> StrategyData:
 
 def _join_column(before: Column, column: Column) -> Column:
     if isinstance(before, Events) and isinstance(column, Events):
-        return Events(
-            np.concatenate((before.rows, column.rows + before.length)),
-            np.concatenate((before.values, column.values)),
-            before.length + column.length,
-        )
+        return join_events((before, column), (before.length, column.length))
     assert isinstance(before, np.ndarray)
     assert isinstance(column, np.ndarray)
     joined: FloatArray = np.concatenate((before, column))

@@ -15,7 +15,7 @@ import numpy as np
 
 from stratkernel.contracts.arrays import BoolArray, FloatArray, IntArray
 from stratkernel.contracts.candles import Candles
-from stratkernel.contracts.signals import SignalTable, SignalType
+from stratkernel.contracts.signals import SignalTable, SignalType, in_order
 from stratkernel.contracts.timeframes import iso
 from stratkernel.engine.kernels.trade_kernels import CostRates, TradeArrays, block_maxima, match_signals
 from stratkernel.kernel.errors import UsageError
@@ -99,11 +99,17 @@ class TradeTable:
     def __init__(self, candles: Candles, costs: Costs, arrays: TradeArrays, *, liquidated: bool) -> None:
         self._candles = candles
         self._costs = costs
-        self._ends_liquidated = liquidated
+        self.ends_liquidated: Final = liquidated
+        """Whether the last position was a short that was closed because no equity was left."""
         self.arrays = arrays
 
     def __len__(self) -> int:
         return len(self.arrays.side)
+
+    @property
+    def ends_open(self) -> bool:
+        """Whether the last position was still held at the end."""
+        return len(self) > 0 and bool(self.arrays.exit_row[-1] == len(self._candles))
 
     @property
     def side(self) -> np.ndarray[Any, np.dtype[np.int8]]:
@@ -129,7 +135,7 @@ class TradeTable:
     def liquidated(self) -> BoolArray:
         """Whether a short was closed because no equity was left."""
         flags = np.zeros(len(self), dtype=np.bool_)
-        flags[-1:] = self._ends_liquidated
+        flags[-1:] = self.ends_liquidated
         return flags
 
     @cached_property
@@ -147,7 +153,7 @@ class TradeTable:
         """When the exit was filled, microseconds UTC; a liquidation happens at a close."""
         times = self._fill_times[self.exit_row]
         times[self.open] = -1
-        if self._ends_liquidated:
+        if self.ends_liquidated:
             times[-1] = self._candles.close_time[self.exit_row[-1]]
         return times
 
@@ -162,7 +168,7 @@ class TradeTable:
     def exit_price(self) -> FloatArray:
         """With slippage, without fees."""
         prices = self._fill_prices[self.exit_row]
-        if self._ends_liquidated:
+        if self.ends_liquidated:
             prices[-1] = self._candles.columns.close[self.exit_row[-1]]
         prices[self.open] = np.nan
         return np.asarray(prices * (1.0 - self.side * self._costs.rates.slippage))
@@ -254,7 +260,7 @@ def simulate_trades(candles: Candles, signals: SignalTable, costs: Costs) -> Tra
         np.ascontiguousarray(signals.types),
         columns.open if costs.delay else columns.close,
         columns.close,
-        block_maxima(columns.close) if np.any(signals.types == SignalType.ENTRY_SHORT) else _NO_BLOCKS,
+        block_maxima(columns.close) if (signals.types == SignalType.ENTRY_SHORT).any() else _NO_BLOCKS,
         costs.delay,
         costs.rates,
         buffers,
@@ -273,7 +279,7 @@ def _check_belong(candles: Candles, signals: SignalTable) -> None:
             "evaluate signals over the candles that they were made from"
         )
     # A candle that only one of the two series has shifts all rows after it: a sample shows it.
-    some = np.linspace(0, len(rows) - 1, min(len(rows), _SAMPLE)).astype(np.int64)
+    some = np.arange(_SAMPLE) * (len(rows) - 1) // (_SAMPLE - 1)
     expected, got = candles.close_time[rows[some]], signals.timestamp[some]
     if not np.array_equal(expected, got):
         wrong = int(np.argmax(expected != got))
@@ -282,8 +288,7 @@ def _check_belong(candles: Candles, signals: SignalTable) -> None:
             f"row {rows[some[wrong]]} of {candles.symbol} {candles.timeframe}, got {iso(int(got[wrong]))}; "
             "evaluate signals over the candles that they were made from"
         )
-    order = rows * 8 + signals.types
-    if np.any(order[1:] < order[:-1]):
+    if not in_order(rows, signals.types):
         raise UsageError(
             f"signals of {signals.about.strategy}: expected them ordered by time, exits before entries; "
             "build them with stratkernel.Signals, which orders them"

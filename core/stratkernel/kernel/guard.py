@@ -31,30 +31,36 @@ class contained:  # noqa: N801 - reads as contextlib's own; a class, since gener
         _in_plugin.reset(self._before)
         if error is None or _is_real_interrupt(error):
             return False
-        self._on_failure(error)
+        self._failed(error)
         return True
+
+    def _failed(self, error: BaseException) -> None:
+        self._on_failure(error)
 
 
 class guard(contained):  # noqa: N801 - as above
     """Within, whatever a plugin raises becomes one `PluginError` that names it.
 
-    Plugin errors pass through as they are, and so do errors of the type `passing`.
+    `doing` is a text, or a function that makes it when it is needed. Plugin errors pass through as they
+    are, and so do errors of the type `passing`.
     """
 
-    def __init__(self, who: str, doing: str, *, passing: type[StratkernelError] = PluginError) -> None:
-        super().__init__(self._fail)
+    def __init__(
+        self, who: str, doing: str | Callable[[], str], *, passing: type[StratkernelError] = PluginError
+    ) -> None:
         self._who = who
         self._doing = doing
         self._passing = passing
 
-    def _fail(self, error: BaseException) -> None:
+    def _failed(self, error: BaseException) -> None:
         if isinstance(error, PluginError | self._passing):
             raise error
         text = describe(error)
         hint = ""
         if isinstance(error, ValueError) and "read-only" in text:
             hint = " (what a plugin is given cannot be written to: work on a copy)"
-        raise PluginError(f"{self._who} failed {self._doing}: {text}{hint}") from error
+        doing = self._doing if isinstance(self._doing, str) else self._doing()
+        raise PluginError(f"{self._who} failed {doing}: {text}{hint}") from error
 
 
 class _InterruptHandler:

@@ -37,7 +37,7 @@ class Kernel:
         self._manager.add_hookspecs(hookspecs)
         self.records: list[PluginRecord] = find_plugins(self.selection) if discover else []
         """Every plugin that was found, sorted by name."""
-        self.registry = Registry(self._manager, self.records)
+        self.registry = Registry(self._manager, self.records, self.selection.preferred)
         for record in self.records:
             load_plugin(record, self._manager)
 

@@ -1,9 +1,10 @@
 """The items that active plugins provide, by kind, collected on first use."""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
+from types import MappingProxyType
 from typing import Any, Final
 
 import pluggy
@@ -11,12 +12,13 @@ import pluggy
 from stratkernel.kernel.errors import AmbiguousNameError, UnknownNameError, did_you_mean
 from stratkernel.kernel.guard import contained
 from stratkernel.kernel.kinds import Kind
+from stratkernel.kernel.names import normalised
 from stratkernel.kernel.records import PluginRecord, PluginState
 
 ITEM_NAME: Final = re.compile(r"[a-z][a-z0-9_]*")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Item:
     """One class that one plugin provides."""
 
@@ -25,12 +27,12 @@ class Item:
     cls: type[Any]
     record: PluginRecord
 
-    @property
+    @cached_property
     def qualified(self) -> str:
         """`distribution:name`, unique in an environment."""
         return f"{self.record.distribution}:{self.name}"
 
-    @property
+    @cached_property
     def title(self) -> str:
         """How messages name the item: `strategy 'rsi' (stratkernel-rsi 0.1.0)`."""
         return f"{self.kind.name} '{self.name}' ({self.record.distribution} {self.record.version})"
@@ -43,23 +45,33 @@ class Registry:
     nobody with it; what it raised stays in its record.
     """
 
-    def __init__(self, manager: pluggy.PluginManager, records: Sequence[PluginRecord]) -> None:
+    def __init__(
+        self,
+        manager: pluggy.PluginManager,
+        records: Sequence[PluginRecord],
+        preferred: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self._manager = manager
         self._records = records
+        self._preferred = preferred
         self._items: dict[str, tuple[Item, ...]] = {}
+        self._resolved: dict[tuple[str, str], Item] = {}
+        self._implementations: dict[str, list[tuple[PluginRecord, pluggy.HookImpl]]] = {}
 
     def forget(self) -> None:
         """Collect anew on next use (a plugin was registered)."""
         self._items.clear()
+        self._resolved.clear()
+        self._implementations.clear()
 
     def implementations(self, hook: str) -> list[tuple[PluginRecord, pluggy.HookImpl]]:
         """Who implements a hook and is in service, in the order of their names."""
-        by_name = {record.name: record for record in self._records if record.module is not None}
-        found = [
-            (by_name[each.plugin_name], each) for each in getattr(self._manager.hook, hook).get_hookimpls()
-        ]
-        in_service = [pair for pair in found if pair[0].state is PluginState.ACTIVE]
-        return sorted(in_service, key=lambda pair: pair[0].name)
+        if hook not in self._implementations:
+            by_name = {record.name: record for record in self._records if record.module is not None}
+            found = getattr(self._manager.hook, hook).get_hookimpls()
+            pairs = [(by_name[each.plugin_name], each) for each in found]
+            self._implementations[hook] = sorted(pairs, key=lambda pair: pair[0].name)
+        return [pair for pair in self._implementations[hook] if pair[0].state is PluginState.ACTIVE]
 
     def items(self, kind: Kind) -> tuple[Item, ...]:
         """All items of a kind, in the order of their plugins' names."""
@@ -74,8 +86,15 @@ class Registry:
             UnknownNameError: nobody provides it; says what there is, and why a plugin is missing.
             AmbiguousNameError: several plugins provide it; says how to name each.
         """
+        known = self._resolved.get((kind.name, name))
+        if known is not None and known.record.state is PluginState.ACTIVE:
+            return known
         found = [item for item in self.items(kind) if name in (item.name, item.qualified)]
+        if len(found) > 1 and name in self._preferred:
+            wanted = normalised(self._preferred[name])
+            found = [item for item in found if normalised(item.record.distribution) == wanted] or found
         if len(found) == 1:
+            self._resolved[kind.name, name] = found[0]
             return found[0]
         raise (
             AmbiguousNameError(_ambiguous(kind, name, found))

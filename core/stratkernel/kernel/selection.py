@@ -18,12 +18,14 @@ class PluginSelection:
     """Allow and disable lists, of names of plugins or distributions.
 
     `disabled` maps where a list is written (messages quote it) to its names. The root distribution's
-    own plugins are never switched off: without them there is nothing to run.
+    own plugins are never switched off: without them there is nothing to run. `preferred` says which
+    distribution a bare name of an item means where several provide it.
     """
 
     no_plugins: bool = False
     allowed: Collection[str] | None = None
     disabled: Mapping[str, Collection[str]] = field(default_factory=dict)
+    preferred: Mapping[str, str] = field(default_factory=dict)
 
     def reason_to_disable(self, record: PluginRecord) -> str:
         """Why a plugin must not be loaded, or nothing when it may."""

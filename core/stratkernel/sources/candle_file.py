@@ -8,12 +8,13 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from stratkernel.contracts.arrays import FloatArray, IntArray
 from stratkernel.contracts.calendars import Calendar
 from stratkernel.contracts.candles import CANDLE_COLUMNS
 from stratkernel.contracts.source import UNREADABLE_TIME, DataSource, RawCandles, SourceRequest
-from stratkernel.kernel.errors import UsageError, did_you_mean
+from stratkernel.kernel.errors import DataError, UsageError, describe, did_you_mean
 from stratkernel.sources.infer import timeframe_of
 from stratkernel.sources.instants import TimeContext
 from stratkernel.sources.layouts import Recognised, recognise
@@ -23,7 +24,7 @@ from stratkernel.sources.symbols import choose_symbol
 from stratkernel.sources.table import RawTable
 from stratkernel.sources.times import read_times
 
-_ORDERS: Final = ("oldest_first", "newest_first")
+_ORDERS: Final = ("oldest-first", "newest-first")
 _PRICES: Final = ("open", "high", "low", "close")
 
 N = TypeVar("N", np.float64, np.int64)
@@ -35,7 +36,7 @@ class FileOptions:
 
     layout: binance, kraken, cryptodatadownload, yahoo, freqtrade, stratkernel or ohlcv.
     tz: the zone of date-times that name none. time_unit: s, ms, us or ns, of epochs.
-    order: oldest_first or newest_first. adjusted: scale prices by Adj Close / Close.
+    order: oldest-first or newest-first. adjusted: scale prices by Adj Close / Close.
     omits_empty: the file leaves out candles without trades. calendar: 24x7, weekdays or sessions.
     venue: the name of the market, part of a run's identity.
     """
@@ -91,6 +92,14 @@ class CandleFileSource(DataSource):
         """
         options = FileOptions.of(request.options)
         path = local_path(request.location)
+        try:
+            return self._load(path, request, options)
+        except (pa.ArrowException, UnicodeDecodeError) as error:
+            # a damaged Parquet or Feather file may open and then hold what is no text
+            raise DataError(f"{path.name}: is damaged: {describe(error)}") from error
+
+    @staticmethod
+    def _load(path: Path, request: SourceRequest, options: FileOptions) -> RawCandles:
         table = read_table(path)
         found = recognise(table, options.layout)
         stem = path.name[: -len(suffix_of(path))]
@@ -129,9 +138,11 @@ def _raw_candles(
     price_note = ""
     if found.adj_close is not None or options.adjusted:
         price_note = _adjust(columns, found, options, table.where, unreadable)
-    timeframe, timeframe_note = timeframe_of(times.micros, request.timeframe, table.where)
-    newest_first, order_note = _order(times.micros, options.order)
     omits_empty = found.layout.omits_empty if options.omits_empty is None else options.omits_empty
+    timeframe, timeframe_note = timeframe_of(
+        times.micros, request.timeframe, table.where, omits_empty=omits_empty
+    )
+    newest_first, order_note = _order(times.micros, options.order)
     notes = (
         f"layout: {found.layout.title}" + (" (given)" if options.layout else ""),
         *table.notes,
@@ -190,7 +201,7 @@ def _adjust(
 def _order(time: IntArray, given: str | None) -> tuple[bool, str]:
     """Whether the rows stand newest first: most steps lead into the past."""
     if given is not None:
-        return given == "newest_first", f"order: {given.replace('_', ' ')} (given)"
+        return given == "newest-first", f"order: {given.replace('-', ' ')} (given)"
     steps = np.diff(time[time != UNREADABLE_TIME])
     up, down = int(np.count_nonzero(steps > 0)), int(np.count_nonzero(steps < 0))
     strict = "" if not (up and down) else ", but not all of them"

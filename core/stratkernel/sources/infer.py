@@ -16,7 +16,6 @@ _LONG_RUN: Final = 20
 _RUN: Final = 3
 _MIXED_SHARE: Final = 0.2
 _MOST: Final = 0.5
-_CERTAIN: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,13 +25,14 @@ class Inferred:
     timeframe: Timeframe
     share: float
 
-    @property
-    def certain(self) -> bool:
-        return self.share >= _CERTAIN
 
-
-def timeframe_of(open_time: IntArray, given: str | None, where: str) -> tuple[Timeframe, str]:
+def timeframe_of(
+    open_time: IntArray, given: str | None, where: str, *, omits_empty: bool = False
+) -> tuple[Timeframe, str]:
     """The timeframe that was given or is inferred, and a note that says which.
+
+    What is given must be what the candles show: a longer candle read as a short one would be known too
+    early. Only a source that omits empty candles may seem to have longer ones than it has.
 
     Raises:
         UsageError: it cannot be told, or what was given contradicts the candles; names `--timeframe`.
@@ -48,7 +48,10 @@ def timeframe_of(open_time: IntArray, given: str | None, where: str) -> tuple[Ti
         if isinstance(found, str):
             raise UsageError(f"{where}: the timeframe cannot be told: {found}; say it with --timeframe")
         return found.timeframe, f"timeframe {found.timeframe} (inferred from {found.share:.0%} of the steps)"
-    if not isinstance(found, str) and found.certain and found.timeframe != wanted:
+    if isinstance(found, str) or found.timeframe == wanted:
+        return wanted, f"timeframe {wanted} (given)"
+    shorter = wanted.approximate_micros < found.timeframe.approximate_micros
+    if not (omits_empty and shorter):
         raise UsageError(
             f"{where}: its candles are {found.timeframe}, not {wanted}; "
             f"use --timeframe {found.timeframe}, or leave it out"

@@ -42,7 +42,7 @@ class EmaCrossover(BaseStrategy[EmaCrossoverParams]):
 
     def calculate(self, data: StrategyData) -> Signals:
         cross = data.events("cross")
-        fast, slow = data["fast"][cross.rows], data["slow"][cross.rows]
+        fast, slow = data["fast"].take(cross.rows), data["slow"].take(cross.rows)
         spread = np.abs(fast - slow) / slow
         return Signals.directional(
             cross.rows,

@@ -158,7 +158,7 @@ def test_run_report_for_readers_names_what_ran(run: Run) -> None:
         (["rsi", "--data", "header.csv"], 1, "header.csv"),
         (["rsi", "--data", "wrong.csv"], 1, "expected an open time"),
         (["rsi", "--data", "naive.csv"], 2, "--tz"),
-        (["rsi", "--data", "few.csv"], 1, "got 10, its first signal needs 15"),
+        (["rsi", "--data", "few.csv"], 1, "its first signal needs 15 candles in a row, the run has 10"),
         (["rsi", "--data", "bad.csv"], 1, "--bad-candles"),
         (["rsi", "--data", "candles.csv", "--param", "period"], 2, "expected NAME=VALUE"),
         (["rsi", "--data", "candles.csv", "--param", "period=0"], 2, "parameter 'period'"),
@@ -205,6 +205,37 @@ def test_run_bad_input_is_one_message_without_a_traceback(
     assert message in err
     assert "Traceback" not in err
     assert not (folder / "out.csv").exists()
+
+
+def test_run_takes_every_flag_of_the_candle_file(run: Run, folder: Path) -> None:
+    lines = (folder / "candles.csv").read_text().splitlines()
+    rows = [line.partition("+00:00")[0] + ",1" + line.partition("+00:00")[2] for line in lines[:0:-1]]
+    header = "Date,Adj Close,Open,High,Low,Close,Volume"
+    (folder / "odd.csv").write_text("\n".join([header, *(row.replace(",1,", ",100,", 1) for row in rows)]))
+    flags = (
+        "--symbol A/B --timeframe 1h --venue acme --tz Europe/Berlin --order newest-first --adjusted "
+        "--calendar 24x7 --no-omits-empty --layout ohlcv --bad-candles repair --gaps reset --max-gap 2"
+    )
+    printed = document(run, "macd", "--data", "odd.csv", *flags.split())
+    assert printed["candles"] == 600
+    notes = " ".join(printed["quality"]["candles"]["admission"]["notes"])
+    for word in ("newest first", "Europe/Berlin", "Adj Close"):
+        assert word in notes
+
+
+@pytest.mark.parametrize("symbol", ["[/x]", "[red]A", "=cmd()", "<b>"])
+def test_run_report_prints_a_symbol_as_it_is(run: Run, symbol: str) -> None:
+    code, out, _ = run("macd", "--data", "candles.csv", "--symbol", symbol)
+    assert code == 0
+    assert f"on {symbol} 1h" in out
+
+
+def test_run_report_notes_what_to_know_of_the_numbers(run: Run, folder: Path) -> None:
+    lines = (folder / "candles.csv").read_text().splitlines()
+    (folder / "gapped.csv").write_text("\n".join([*lines[:100], *lines[110:]]))
+    _, out, _ = run("macd", "--data", "gapped.csv", "--fill", "close")
+    assert "note: 10 candles are missing, in 1 gaps" in out
+    assert "note: fill: optimistic" in out
 
 
 def test_run_failing_write_leaves_the_old_file(

@@ -12,11 +12,14 @@ from stratkernel import (
     Calendar,
     Candles,
     DataError,
+    Finding,
     GapRule,
     IndicatorFactory,
     Kernel,
     Signals,
     SignalType,
+    SignalValidator,
+    StateError,
     StrategyData,
     StrategyFactory,
     StrategyResult,
@@ -204,7 +207,7 @@ def test_f7_spike_is_admitted_and_counted_as_an_outlier(kernel: Kernel) -> None:
 @pytest.mark.parametrize(
     ("close", "status"),
     [
-        (random_walk(1), "no signals: 1 candles, the first signal is possible after 25"),
+        (random_walk(1), "no signals: no candle comes after the warm-up of 25"),
         (np.full(300, 42.0), "no signals: the price never changes"),
         (np.linspace(100, 200, 300), "no signals: the strategy's rule was never met"),
     ],
@@ -216,9 +219,97 @@ def test_f13_series_without_signals_says_why(kernel: Kernel, close: np.ndarray, 
 
 
 def test_run_with_fewer_candles_than_the_warm_up_is_refused_with_the_number(kernel: Kernel) -> None:
-    with pytest.raises(DataError, match="got 25, its first signal needs 26"):
+    with pytest.raises(DataError, match="its first signal needs 26 candles in a row, the run has 25"):
         require_enough_candles(run(kernel, candles_from_close(random_walk(25))))
     require_enough_candles(run(kernel, candles_from_close(random_walk(26))))
+
+
+def test_run_data_hash_is_of_what_decided_the_signals(kernel: Kernel, candles: Candles) -> None:
+    start, end = int(candles.open_time[1_000]), int(candles.open_time[1_500])
+    whole = run(kernel, candles, start=start, end=end)
+    assert whole.data_hash == candles.slice(0, 1_500).data_hash
+    # the same range after another history is another run
+    later = run(kernel, candles.slice(500, 2_000), start=start, end=end)
+    assert later.candles.data_hash == whole.candles.data_hash
+    assert later.data_hash != whole.data_hash
+    filled = run(kernel, without(candles, 900, 960), gaps=GapRule("fill"))
+    assert filled.data_hash == without(candles, 900, 960).data_hash
+
+
+def test_run_without_candles_says_so(kernel: Kernel, candles: Candles) -> None:
+    with pytest.raises(DataError, match="there are no candles of TEST"):
+        run(kernel, candles.slice(0, 0))
+
+
+def test_run_whose_range_or_segments_lie_in_the_warm_up_says_so(kernel: Kernel, candles: Candles) -> None:
+    early = run(kernel, candles, end=int(candles.open_time[20]))
+    assert early.quality["evaluated"] == 0
+    assert "warm-up" in early.quality["status"]
+    with pytest.raises(DataError, match="the range that comes out 20"):
+        require_enough_candles(early)
+    pieces = without(without(candles.slice(0, 60), 40, 41), 20, 21)
+    assert run(kernel, pieces, gaps=GapRule("reset")).quality["evaluated"] == 0
+    assert run(kernel, pieces).quality["evaluated"] == 58 - 25
+
+
+def test_gaps_that_cannot_be_filled_are_flagged() -> None:
+    hours = np.concatenate([day * 24 + np.arange(9, 16) for day in (0, 1, 2, 14, 15)]).astype(np.int64)
+    open_time = 1_700_006_400_000_000 // (24 * HOUR) * 24 * HOUR + hours * HOUR
+    made = candles_from_close(random_walk(len(hours)))
+    candles = Candles(
+        symbol="T", timeframe=made.timeframe, open_time=open_time, columns=made.columns,
+        calendar=Calendar.SESSIONS,
+    )  # fmt: skip
+    outcome = apply_gaps(candles, GapRule("fill"))
+    assert outcome.missing > 0
+    assert outcome.after.tolist() == [21]
+
+
+def test_stream_saved_with_other_parameters_is_refused(kernel: Kernel) -> None:
+    factory = StrategyFactory(kernel)
+
+    def stream(period: int) -> StrategyStream:
+        strategy = factory.create("rsi", {"period": 14, "oversold": float(period)})
+        return StrategyStream(strategy, factory.item("rsi"), IndicatorFactory(kernel))
+
+    saved = stream(20).save({})
+    stream(20).restore(saved, {})
+    with pytest.raises(StateError, match="parameters"):
+        stream(25).restore(saved, {})
+
+
+class Careless(SignalValidator):
+    name = "careless"
+    row: Any = None
+
+    def validate(self, candles: Candles, signals: Any) -> Any:
+        candles.open_time.flags.writeable = False
+        return [Finding("rule", "message", row=self.row)]
+
+
+@pytest.mark.parametrize("row", [np.int64(3), None, 5])
+def test_finding_of_a_validator_becomes_plain_values(candles: Candles, row: Any) -> None:
+    Careless.row = row
+    kernel = kernel_with(strategies=lambda: [EveryTenth], signal_validators=lambda: [Careless])
+    (finding,) = run(kernel, candles, "every_tenth").quality["findings"]
+    assert finding["row"] == row
+    assert row is None or type(finding["row"]) is int
+
+
+@pytest.mark.parametrize("row", [-1, 10**6, "first"])
+def test_finding_that_makes_no_sense_is_a_failure_of_its_validator(candles: Candles, row: Any) -> None:
+    Careless.row = row
+    kernel = kernel_with(strategies=lambda: [EveryTenth], signal_validators=lambda: [Careless])
+    quality = run(kernel, candles, "every_tenth").quality
+    assert quality["findings"] == []
+    assert "signal validator 'careless' (acme-made 2.0)" in quality["validator_failures"][0]
+
+
+def test_candles_cannot_be_written_to(candles: Candles) -> None:
+    filled = apply_gaps(without(candles, 900, 960), GapRule("fill")).candles
+    for some in (candles, filled):
+        with pytest.raises(ValueError, match="read-only"):
+            some.open_time[0] = 0
 
 
 def test_gap_of_a_weekend_is_none_on_weekdays() -> None:

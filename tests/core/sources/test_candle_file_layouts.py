@@ -275,7 +275,7 @@ def test_many_symbols_are_listed_up_to_twenty(load: Load) -> None:
 def test_options_override_what_would_be_inferred(load: Load) -> None:
     raw = load(
         own(THREE),
-        order="newest_first",
+        order="newest-first",
         calendar="weekdays",
         venue="kraken",
         layout="ohlcv",
@@ -325,3 +325,18 @@ def test_arrays_of_a_source_are_read_only_so_that_the_gate_need_not_copy(load: L
 
 def test_layout_names_are_distinct() -> None:
     assert len({layout.name for layout in LAYOUTS}) == len(LAYOUTS)
+
+
+def test_timeframe_that_the_candles_contradict_is_refused_on_weekdays_too(load: Load) -> None:
+    days = [f"2024-01-{day:02}" for day in range(1, 31) if day % 7 not in (6, 0)]
+    for given in ("1h", "12h", "1w"):
+        with pytest.raises(UsageError, match=f"its candles are 1d, not {given}"):
+            load(own(days), timeframe=given)
+    assert load(own(days), timeframe="1d").timeframe.name == "1d"
+
+
+def test_timeframe_shorter_than_it_seems_is_taken_where_empty_candles_are_omitted(load: Load) -> None:
+    times = [T0 + 180 * i for i in range(20)]
+    with pytest.raises(UsageError):
+        load(own(times), timeframe="1m")
+    assert load(own(times), timeframe="1m", omits_empty=True).timeframe.name == "1m"

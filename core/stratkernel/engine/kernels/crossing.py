@@ -15,7 +15,7 @@ import numpy as np
 from stratkernel.contracts.arrays import FloatArray, IntArray
 from stratkernel.engine.kernels.dispatch import Kernel
 
-_TILE: Final = 1024
+_TILE: Final = 4096
 _BYTE: Final = np.uint64(8)
 _TOP_BYTE: Final = np.uint64(56)
 _ONE: Final = np.uint64(1)
@@ -52,21 +52,18 @@ def _changes_loop(  # noqa: C901, PLR0912 - one scan: numba calls no helper that
     """Comparisons become bytes, and eight of them at a time are searched for a change."""
     length = len(a)
     paired, scaled = len(b) > 0, len(scale) > 0
-
-    def is_outside(row: int) -> bool:
-        band = absolute + relative * abs(scale[row]) if scaled else absolute
-        return bool(abs(a[row] - (b[row] if paired else level)) > band)
-
     start = 0
     while side == 0 and start < length:
-        if is_outside(start):
-            side = 1 if a[start] > (b[start] if paired else level) else -1
+        difference = a[start] - (b[start] if paired else level)
+        if abs(difference) > (absolute + relative * abs(scale[start]) if scaled else absolute):
+            side = 1 if difference > 0.0 else -1
         start += 1
     before = _ONE if side > 0 else _NONE
     tile = np.empty(_TILE, dtype=np.bool_)
     words = tile.view(np.uint64)
+    levels = np.full(_TILE, level)
     rows = np.empty(2 * _TILE, dtype=np.int64)
-    count = checked = 0
+    count = 0
     for base in range(start, length, _TILE):
         width = min(_TILE, length - base)
         if count + width > len(rows):
@@ -74,16 +71,13 @@ def _changes_loop(  # noqa: C901, PLR0912 - one scan: numba calls no helper that
             more[:count] = rows[:count]
             rows = more
         line = a[base : base + width]
-        if paired:
-            other = b[base : base + width]
-            for row in range(width):
-                tile[row] = line[row] > other[row]
-        else:
-            for row in range(width):
-                tile[row] = line[row] > level
+        other = b[base : base + width] if paired else levels
+        for row in range(width):
+            tile[row] = line[row] > other[row]
         used = (width + 7) // 8
         for row in range(width, 8 * used):
             tile[row] = tile[width - 1]
+        checked = count
         for number in range(used):
             word = words[number]
             changes = word ^ ((word << _BYTE) | before)
@@ -94,9 +88,15 @@ def _changes_loop(  # noqa: C901, PLR0912 - one scan: numba calls no helper that
                 count += 1
                 changes ^= lowest
         clear = True
-        for number in range(checked, count):
-            clear &= is_outside(rows[number])
-        checked = count
+        if scaled:
+            unit = scale[base : base + width]
+            for number in range(checked, count):
+                row = rows[number] - base
+                clear &= abs(line[row] - other[row]) > absolute + relative * abs(unit[row])
+        else:
+            for number in range(checked, count):
+                row = rows[number] - base
+                clear &= abs(line[row] - other[row]) > absolute
         if not clear:
             return rows[:0], side, False
     return rows[:count].copy(), side if count % 2 == 0 else -side, True
@@ -111,15 +111,18 @@ def _changes_arrays(
     absolute: float,
     side: int,
 ) -> tuple[IntArray, int, bool]:
-    above = a > b if len(b) else a > level
-    first, last = (1 if above[row] else -1 for row in (0, -1))
-    rows = np.flatnonzero(above[1:] != above[:-1])
+    above = np.empty(len(a) + 1, dtype=np.bool_)  # begins with the side before the first row
+    np.greater(a, b if len(b) else level, out=above[1:])
+    above[0] = side > 0 if side else not above[1]
+    rows = (above[1:] != above[:-1]).nonzero()[0]
+    last = 1 if above[-1] else -1
     del above  # what follows fits into its memory
-    rows += 1
-    if side != first:
-        rows = np.concatenate(([0], rows))
     if len(rows) == 0:
         return rows, side, True
+    if not len(scale) and absolute == 0.0:  # only a fall can land inside of such a band: on equality
+        falls = rows[-1 if last < 0 else -2 :: -2]
+        clear = bool((a.take(falls) < (b.take(falls) if len(b) else level)).all())
+        return rows if side else rows[1:], last, clear
     distances = a.take(rows)
     distances -= b.take(rows) if len(b) else level
     np.abs(distances, out=distances)

@@ -9,8 +9,8 @@ import numpy as np
 
 from stratkernel.contracts.arrays import FloatArray
 
-SMALLEST: Final = 1 << 17
-"""Rows from which an array is worth keeping: below, the allocator's own cache does as well."""
+SMALLEST: Final = 1 << 14
+"""Rows from which an array is worth keeping: from 128 KiB on, allocators may map fresh pages each time."""
 
 MOST_IDLE_BYTES: Final = 256 * 1024 * 1024
 """Idle memory that is kept; what was given back longest ago goes first."""

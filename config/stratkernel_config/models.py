@@ -1,0 +1,95 @@
+"""The two kinds of documents: a strategy with its parameters, an indicator as a chart shows it."""
+
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from stratkernel_config.versions import CURRENT_VERSION
+
+Text = Annotated[str, Field(max_length=64)]
+Reference = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._\-]*:)?[a-z][a-z0-9_]*$", max_length=200)]
+TimeframeName = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,2}[mhdwM]$")]
+GapPolicy = Literal["continue", "reset", "fill"]
+
+
+class _Model(BaseModel):
+    model_config: ClassVar[ConfigDict] = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False
+    )
+
+
+class Gaps(_Model):
+    """What happens at missing candles."""
+
+    policy: GapPolicy = Field("continue", description="go on and flag, start the warm-up anew, or fill")
+    max_gap: int = Field(0, ge=0, le=1_000_000, description="gaps of up to this many candles are ignored")
+
+
+class Display(_Model):
+    """How a chart shows an indicator."""
+
+    pane: Literal["price", "own"] = Field("own", description="over the candles, or in a pane of its own")
+    color: str | None = Field(None, pattern=r"^#[0-9a-fA-F]{6}$", description="of its lines, #rrggbb")
+    width: float = Field(1.5, gt=0, le=10, description="of its lines, pixels")
+    visible: bool = Field(default=True, description="whether it is shown at first")
+
+
+class Document(_Model):
+    """What both kinds have in common."""
+
+    kind: ClassVar[Literal["strategy", "indicator"]]
+
+    schema_version: int = Field(
+        ge=CURRENT_VERSION,
+        le=CURRENT_VERSION,
+        description="version of this format",
+        examples=[CURRENT_VERSION],
+    )
+    name: str = Field(min_length=1, max_length=64, description="the name of the document and its file")
+    description: str = Field("", max_length=4000, description="for people")
+    category: Text = Field("", description="as 'trend' or 'mean reversion'")
+    parameters: dict[str, Any] = Field({}, description="those left out have the plugin's defaults")
+    timeframe: TimeframeName | None = Field(None, description="of the candles", examples=["1h", "1d"])
+    tags: list[Text] = Field([], max_length=50, description="words to find it by")
+    requires: dict[str, Text] = Field(
+        {}, description="distributions and their version ranges", examples=[{"stratkernel-ema": ">=0.1,<0.2"}]
+    )
+
+    @property
+    def subject(self) -> str:
+        """The strategy or indicator, as the document names it."""
+        return str(getattr(self, self.kind))
+
+
+class StrategyDocument(Document):
+    """A strategy with its parameters, under a name of its own."""
+
+    kind: ClassVar[Literal["strategy", "indicator"]] = "strategy"
+
+    strategy: Reference = Field(
+        description="name, or distribution:name", examples=["stratkernel-ema:ema_crossover"]
+    )
+    extra_timeframes: list[TimeframeName] = Field([], max_length=20, description="higher ones that it reads")
+    gaps: Gaps | None = Field(None, description="at missing candles; left out, the command decides")
+
+
+class IndicatorDocument(Document):
+    """An indicator as a chart shows it, under a name of its own."""
+
+    kind: ClassVar[Literal["strategy", "indicator"]] = "indicator"
+
+    indicator: Reference = Field(description="name, or distribution:name", examples=["stratkernel-rsi:rsi"])
+    display: Display = Field(Display(), description="how a chart shows it")
+
+
+D = TypeVar("D", bound=Document)
+
+_ORDER = (
+    *("schema_version", "name", "strategy", "indicator", "description", "category", "parameters"),
+    *("timeframe", "extra_timeframes", "gaps", "display", "tags", "requires"),
+)
+
+
+def in_order(raw: dict[str, Any]) -> dict[str, Any]:
+    """A document with its keys in the order in which documents are written."""
+    return {key: raw[key] for key in (*_ORDER, *sorted(raw.keys() - set(_ORDER))) if key in raw}

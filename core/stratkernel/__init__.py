@@ -15,8 +15,9 @@ if TYPE_CHECKING:
     from stratkernel.contracts.admission import AdmissionError, BadCandles, admit, candles_from_frame
     from stratkernel.contracts.arrays import BoolArray, FloatArray, IntArray
     from stratkernel.contracts.calendars import Calendar
-    from stratkernel.contracts.candles import Candles, Columns
+    from stratkernel.contracts.candles import Candles
     from stratkernel.contracts.chart_layer import ChartLayer
+    from stratkernel.contracts.columns import Columns
     from stratkernel.contracts.events import Events
     from stratkernel.contracts.executor import Executor
     from stratkernel.contracts.indicator import (
@@ -59,7 +60,8 @@ _HOMES: Final = {
     "contracts.admission": "AdmissionError BadCandles admit candles_from_frame",
     "contracts.arrays": "BoolArray FloatArray IntArray",
     "contracts.calendars": "Calendar",
-    "contracts.candles": "Candles Columns",
+    "contracts.candles": "Candles",
+    "contracts.columns": "Columns",
     "contracts.chart_layer": "ChartLayer",
     "contracts.events": "Events",
     "contracts.executor": "Executor",

@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from stratkernel.contracts.arrays import FloatArray
 from stratkernel.engine.kernels import rolling as kernels
-from stratkernel.engine.kernels.dispatch import Kernel
-from stratkernel.primitives import column
+from stratkernel.engine.kernels.dispatch import NumericKernel
+from stratkernel.engine.kernels.folds import column
 
 __all__ = ["max", "mean", "median", "min", "rank", "std", "sum", "var"]
 
@@ -74,7 +74,9 @@ def rank(values: npt.ArrayLike, window: int) -> FloatArray:
     return _reduce(kernels.rolling_rank, column(values), window)
 
 
-def _reduce(kernel: Kernel[[FloatArray, int, FloatArray], None], x: FloatArray, window: int) -> FloatArray:
+def _reduce(
+    kernel: NumericKernel[[FloatArray, int, FloatArray], None], x: FloatArray, window: int
+) -> FloatArray:
     if window < 1:
         raise ValueError(f"a window counts rows: expected 1 or more, got {window}")
     out = np.full(len(x), np.nan)

@@ -30,11 +30,17 @@ def test_parse_json_gives_the_value(text: bytes, value: object) -> None:
         (b'{\n  "a": ?\n}', "made:2:8: expected value, got '?'"),
         (b"{} {}", "made:1:4: expected valid JSON (Extra data), got"),
         (b'{"a": 1, "a": 2}', "made:1:10: expected each key once in an object, got 'a' twice"),
-        (b'[{"a": 1, "b": {"c": 1, "c": 1}}]', "made:1:25: expected each key once in an object, got 'c' twice"),
+        (
+            b'[{"a": 1, "b": {"c": 1, "c": 1}}]',
+            "made:1:25: expected each key once in an object, got 'c' twice",
+        ),
         (b"[NaN]", "made:1:2: expected a number, got NaN"),
         (b"[-Infinity]", "made:1:2: expected a number, got -Infinity"),
         (b"[1e400]", "made:1:2: expected a number below 1.8e308, got 1e400"),
-        (b"\xff\xfe{}", "made: expected UTF-8; save the file as UTF-8, got another encoding (byte 0 is not UTF-8)"),
+        (
+            b"\xff\xfe{}",
+            "made: expected UTF-8; save the file as UTF-8, got another encoding (byte 0 is not UTF-8)",
+        ),
         ('{"a": 1}'.encode("utf-16"), "is not UTF-8)"),
         (b'["\\ud800"]', "made: expected text, got a lone surrogate"),
         (b'{"\\udfff": 1}', "made: expected text, got a lone surrogate"),
@@ -52,7 +58,9 @@ def test_parse_json_refuses_deep_nesting(opening: bytes, closing: bytes) -> None
     deepest = opening * MAX_DEPTH + b"1" + closing * MAX_DEPTH
     assert parse_json(deepest, "made")
     for depth in (MAX_DEPTH + 1, 100_000):
-        with pytest.raises(ConfigError, match=f"made: expected at most {MAX_DEPTH} levels of nesting, got more"):
+        with pytest.raises(
+            ConfigError, match=f"made: expected at most {MAX_DEPTH} levels of nesting, got more"
+        ):
             parse_json(opening * depth + b"1" + closing * depth, "made")
 
 

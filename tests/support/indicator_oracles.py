@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from stratkernel.contracts.candles import Columns
+from stratkernel.contracts.columns import Columns
 from stratkernel.contracts.state import decode_state, encode_state
 
 DIGITS = Context(prec=50)

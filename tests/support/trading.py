@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from stratkernel import Signals, SignalType
-from stratkernel.contracts.candles import Candles, candle_columns
+from stratkernel.contracts.candles import Candles
+from stratkernel.contracts.columns import candle_columns
 from stratkernel.contracts.signals import SignalOrigin, SignalTable
 from stratkernel.testing.candles import candles_from_close
 

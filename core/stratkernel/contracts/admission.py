@@ -12,7 +12,8 @@ from stratkernel.contracts.admission_report import AdmissionReport, BadCandles, 
 from stratkernel.contracts.admission_rules import Examination, Rule, examine
 from stratkernel.contracts.arrays import BoolArray, FloatArray, IntArray
 from stratkernel.contracts.calendars import Calendar, infer_calendar
-from stratkernel.contracts.candles import CANDLE_COLUMNS, Candles, candle_columns
+from stratkernel.contracts.candles import Candles
+from stratkernel.contracts.columns import CANDLE_COLUMNS, candle_columns
 from stratkernel.contracts.frames import raw_from_frame
 from stratkernel.contracts.source import RawCandles
 from stratkernel.contracts.timeframes import Timeframe

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from stratkernel.contracts.arrays import BoolArray, IntArray
-from stratkernel.contracts.candles import CANDLE_COLUMNS
+from stratkernel.contracts.columns import CANDLE_COLUMNS
 from stratkernel.contracts.source import UNREADABLE_TIME, RawCandles
 from stratkernel.contracts.timeframes import MINUTE
 

@@ -1,85 +1,24 @@
 """Candles: one symbol, one timeframe, admitted rows only."""
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from stratkernel.contracts.arrays import BoolArray, FloatArray, IntArray, read_only
+from stratkernel.contracts.arrays import BoolArray, IntArray, read_only
 from stratkernel.contracts.calendars import Calendar
+from stratkernel.contracts.columns import CANDLE_COLUMNS, Columns
 from stratkernel.contracts.timeframes import Timeframe
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from stratkernel.contracts.admission import AdmissionReport
+    from stratkernel.contracts.admission_report import AdmissionReport
 
-CANDLE_COLUMNS: Final = ("open", "high", "low", "close", "volume")
 OUTLIER_FACTOR: Final = 2.0
 _BLOCK: Final = 8_192  # rows that stay in the processor's cache; most blocks are ruled out by their extremes
-
-
-class Columns:
-    """Named read-only float64 arrays of one length, and the close time of each row.
-
-    What an indicator gets: the columns that it declared as `inputs`. `close_time` is int64 microseconds
-    UTC; `len(columns)` is the number of rows.
-    """
-
-    __slots__ = ("_arrays", "close_time")
-
-    def __init__(self, arrays: Mapping[str, FloatArray], close_time: IntArray) -> None:
-        self._arrays = dict(arrays)
-        self.close_time = close_time
-
-    def __len__(self) -> int:
-        return len(self.close_time)
-
-    def __getitem__(self, name: str) -> FloatArray:
-        return self._arrays[name]
-
-    def __contains__(self, name: object) -> bool:
-        return name in self._arrays
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        return tuple(self._arrays)
-
-    @property
-    def open(self) -> FloatArray:
-        return self._arrays["open"]
-
-    @property
-    def high(self) -> FloatArray:
-        return self._arrays["high"]
-
-    @property
-    def low(self) -> FloatArray:
-        return self._arrays["low"]
-
-    @property
-    def close(self) -> FloatArray:
-        return self._arrays["close"]
-
-    @property
-    def volume(self) -> FloatArray:
-        return self._arrays["volume"]
-
-    def slice(self, start: int, stop: int) -> "Columns":
-        """Rows `start` to `stop`, without a copy."""
-        part = {name: array[start:stop] for name, array in self._arrays.items()}
-        return Columns(part, self.close_time[start:stop])
-
-    @property
-    def frame(self) -> "pd.DataFrame":
-        """A new DataFrame, indexed by close time (UTC); writing to it changes nothing here."""
-        import pandas as pd
-
-        index = pd.DatetimeIndex(self.close_time.astype("datetime64[us]"), name="close_time", tz="UTC")
-        return pd.DataFrame({name: array.copy() for name, array in self._arrays.items()}, index=index)
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,9 +95,3 @@ class Candles:
             marked=None if self.marked is None else self.marked[start:stop],
             report=self.report,
         )
-
-
-def candle_columns(arrays: Mapping[str, FloatArray], close_time: IntArray) -> Columns:
-    """The five columns as contiguous arrays that nobody can write to."""
-    fixed = {name: read_only(np.ascontiguousarray(arrays[name], dtype=np.float64)) for name in CANDLE_COLUMNS}
-    return Columns(fixed, read_only(close_time))

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from stratkernel.contracts.arrays import FloatArray, IntArray
-from stratkernel.contracts.candles import CANDLE_COLUMNS
+from stratkernel.contracts.columns import CANDLE_COLUMNS
 from stratkernel.contracts.source import RawCandles
 from stratkernel.contracts.timeframes import Timeframe
 from stratkernel.kernel.errors import DataError, UsageError

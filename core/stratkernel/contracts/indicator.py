@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Generic, TypeAlias, cast
 from typing_extensions import TypeVar
 
 from stratkernel.contracts.arrays import FloatArray
-from stratkernel.contracts.candles import Columns
+from stratkernel.contracts.columns import Columns
 from stratkernel.contracts.events import Events
 from stratkernel.contracts.generic import params_of
 from stratkernel.contracts.params import Params as ParamsModel

@@ -8,7 +8,7 @@ import numpy as np
 from typing_extensions import TypeVar
 
 from stratkernel.contracts.arrays import FloatArray, IntArray
-from stratkernel.contracts.candles import Columns
+from stratkernel.contracts.columns import Columns
 from stratkernel.contracts.events import Events
 from stratkernel.contracts.generic import params_of
 from stratkernel.contracts.indicator import IndicatorRequest

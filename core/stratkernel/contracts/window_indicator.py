@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Final, Literal, TypeAlias, cast
 import numpy as np
 
 from stratkernel.contracts.arrays import FloatArray, IntArray
-from stratkernel.contracts.candles import Columns
+from stratkernel.contracts.columns import Columns
 from stratkernel.contracts.events import Events, join_events
 from stratkernel.contracts.indicator import BaseIndicator, P, Values
 from stratkernel.contracts.state import State

@@ -5,12 +5,12 @@ from typing import ClassVar
 import numpy as np
 from pydantic import Field
 
-from stratkernel.contracts.candles import Columns
+from stratkernel.contracts.columns import Columns
 from stratkernel.contracts.events import Events
 from stratkernel.contracts.indicator import BaseIndicator, IndicatorRequest, Values
 from stratkernel.contracts.params import Params
 from stratkernel.contracts.state import State
-from stratkernel.primitives import crossings
+from stratkernel.engine.kernels.folds import crossings
 
 
 class CrossingParams(Params):

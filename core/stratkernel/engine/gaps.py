@@ -7,7 +7,8 @@ import numpy as np
 
 from stratkernel.contracts.arrays import BoolArray, IntArray
 from stratkernel.contracts.calendars import Calendar, missing_before
-from stratkernel.contracts.candles import CANDLE_COLUMNS, Candles, candle_columns
+from stratkernel.contracts.candles import Candles
+from stratkernel.contracts.columns import CANDLE_COLUMNS, candle_columns
 from stratkernel.contracts.timeframes import DAY
 from stratkernel.kernel.errors import UsageError
 

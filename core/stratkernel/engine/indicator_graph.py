@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from stratkernel.contracts.arrays import FloatArray
-from stratkernel.contracts.candles import CANDLE_COLUMNS, Columns
+from stratkernel.contracts.columns import CANDLE_COLUMNS, Columns
 from stratkernel.contracts.events import Events
 from stratkernel.contracts.indicator import BaseIndicator, IndicatorRequest
 from stratkernel.contracts.params import Params

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from stratkernel.contracts.arrays import FloatArray
-from stratkernel.contracts.candles import CANDLE_COLUMNS, Columns, candle_columns
+from stratkernel.contracts.columns import CANDLE_COLUMNS, Columns, candle_columns
 from stratkernel.contracts.signals import Signals, SignalType
 from stratkernel.contracts.strategy import StrategyData
 from stratkernel.contracts.timeframes import iso

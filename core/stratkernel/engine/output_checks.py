@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from stratkernel.contracts.arrays import FloatArray, read_only
-from stratkernel.contracts.candles import Columns
+from stratkernel.contracts.columns import Columns
 from stratkernel.contracts.events import Events
 from stratkernel.contracts.indicator import BaseIndicator
 from stratkernel.contracts.state import State

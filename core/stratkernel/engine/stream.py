@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from stratkernel.contracts.arrays import BoolArray, FloatArray
-from stratkernel.contracts.candles import CANDLE_COLUMNS, Columns, candle_columns
+from stratkernel.contracts.columns import CANDLE_COLUMNS, Columns, candle_columns
 from stratkernel.contracts.events import Events, join_events
 from stratkernel.contracts.indicator import IndicatorRequest
 from stratkernel.contracts.result import canonical_json

@@ -12,7 +12,7 @@ import pyarrow as pa
 
 from stratkernel.contracts.arrays import FloatArray, IntArray
 from stratkernel.contracts.calendars import Calendar
-from stratkernel.contracts.candles import CANDLE_COLUMNS
+from stratkernel.contracts.columns import CANDLE_COLUMNS
 from stratkernel.contracts.source import UNREADABLE_TIME, DataSource, RawCandles, SourceRequest
 from stratkernel.kernel.errors import DataError, UsageError, describe, did_you_mean
 from stratkernel.sources.infer import timeframe_of

@@ -6,7 +6,8 @@ import numpy as np
 
 from stratkernel.contracts.arrays import FloatArray
 from stratkernel.contracts.calendars import Calendar
-from stratkernel.contracts.candles import Candles, candle_columns
+from stratkernel.contracts.candles import Candles
+from stratkernel.contracts.columns import candle_columns
 from stratkernel.contracts.timeframes import Timeframe
 
 _START = 1_700_000_000_000_000

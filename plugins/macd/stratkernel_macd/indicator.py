@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from stratkernel import BaseIndicator, Columns, FloatArray, Params, State
-from stratkernel.primitives import SMOOTH_START, Kernel, SmoothState, empty, smooth, smooth_step
+from stratkernel.primitives import SMOOTH_START, NumericKernel, SmoothState, empty, smooth, smooth_step
 
 _MEETS: Final = 20
 """Periods after which an EMA from any start has met the same values (on moving prices)."""
@@ -104,7 +104,7 @@ def _macd_arrays(
     return fast.value, slow.value, line.value
 
 
-macd_after_seed = Kernel(loop=_macd_loop, arrays=_macd_arrays)
+macd_after_seed = NumericKernel(loop=_macd_loop, arrays=_macd_arrays)
 """(close, periods, averages, macd, signal, histogram) -> the three averages after the last row."""
 
 

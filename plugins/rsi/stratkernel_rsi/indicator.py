@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from stratkernel import BaseIndicator, Columns, FloatArray, Params, State
-from stratkernel.primitives import SMOOTH_START, Kernel, SmoothState, empty, smooth, smooth_step
+from stratkernel.primitives import SMOOTH_START, NumericKernel, SmoothState, empty, smooth, smooth_step
 
 _MEETS: Final = 45
 """Periods after which Wilder's smoothing from any start has met the same values (on moving prices)."""
@@ -108,7 +108,7 @@ def _rsi_arrays(
     return up.value, down.value
 
 
-rsi_after_seed = Kernel(loop=_rsi_loop, arrays=_rsi_arrays)
+rsi_after_seed = NumericKernel(loop=_rsi_loop, arrays=_rsi_arrays)
 """(close, period, previous close, mean gain, mean loss, out) -> the means after the last row."""
 
 

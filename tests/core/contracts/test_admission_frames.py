@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from stratkernel.contracts.admission import AdmissionError, BadCandles, admit, candles_from_frame
 from stratkernel.contracts.calendars import Calendar
-from stratkernel.contracts.candles import CANDLE_COLUMNS, Candles
+from stratkernel.contracts.candles import Candles
+from stratkernel.contracts.columns import CANDLE_COLUMNS
 from stratkernel.contracts.source import UNREADABLE_TIME, RawCandles
 from stratkernel.contracts.timeframes import HOUR, TIMEFRAMES, Timeframe
 from stratkernel.kernel.errors import DataError, StratkernelError, UsageError

@@ -9,7 +9,7 @@ import pytest
 
 from stratkernel.contracts.admission import AdmissionError, BadCandles, admit
 from stratkernel.contracts.calendars import Calendar
-from stratkernel.contracts.candles import CANDLE_COLUMNS
+from stratkernel.contracts.columns import CANDLE_COLUMNS
 from stratkernel.contracts.source import UNREADABLE_TIME, RawCandles
 from stratkernel.contracts.timeframes import HOUR, Timeframe, iso
 from stratkernel.kernel.errors import DataError, PluginContractError, UsageError

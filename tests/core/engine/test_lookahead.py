@@ -9,7 +9,7 @@ import pytest
 
 from planted.look_ahead import LOOK_AHEAD, REACHES_BACK, SEEN_BY_PREFIXES
 from stratkernel import BaseStrategy, IndicatorFactory, Kernel, StrategyFactory, candles_from_frame
-from stratkernel.contracts.candles import Columns
+from stratkernel.contracts.columns import Columns
 from stratkernel.engine.lookahead import (
     chunk_difference,
     cut_points,

@@ -27,7 +27,7 @@ from stratkernel import (
     hookimpl,
     run_strategy,
 )
-from stratkernel.contracts.candles import CANDLE_COLUMNS, candle_columns
+from stratkernel.contracts.columns import CANDLE_COLUMNS, candle_columns
 from stratkernel.contracts.signals import SignalFlag
 from stratkernel.contracts.timeframes import DAY, HOUR
 from stratkernel.engine.gaps import apply_gaps

@@ -11,7 +11,8 @@ import pytest
 
 from stratkernel.contracts.admission import admit
 from stratkernel.contracts.calendars import Calendar
-from stratkernel.contracts.candles import CANDLE_COLUMNS, Candles
+from stratkernel.contracts.candles import Candles
+from stratkernel.contracts.columns import CANDLE_COLUMNS
 from stratkernel.contracts.source import SourceRequest
 from stratkernel.contracts.timeframes import iso
 from stratkernel.kernel.errors import UsageError

@@ -7,7 +7,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from stratkernel.contracts.candles import CANDLE_COLUMNS
+from stratkernel.contracts.columns import CANDLE_COLUMNS
 from stratkernel.contracts.source import DataSource
 from stratkernel.kernel.kinds import DATA_SOURCE
 from stratkernel.kernel.manager import Kernel

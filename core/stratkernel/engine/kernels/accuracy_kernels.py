@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from stratkernel.contracts.arrays import FloatArray, IntArray
-from stratkernel.engine.kernels.dispatch import Kernel
+from stratkernel.engine.kernels.dispatch import NumericKernel
 
 DIRECTION: Final = np.array([0.0, -1.0, 1.0, 1.0, -1.0])
 """What each `SignalType` expects: ENTRY_LONG and EXIT_SHORT up, EXIT_LONG and ENTRY_SHORT down."""
@@ -41,4 +41,4 @@ def _count_arrays(
     return int(np.count_nonzero(forward > cost)), int(np.count_nonzero(forward < -cost))
 
 
-count_hits: Final = Kernel(loop=_count_loop, arrays=_count_arrays)
+count_hits: Final = NumericKernel(loop=_count_loop, arrays=_count_arrays)

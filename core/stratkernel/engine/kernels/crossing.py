@@ -13,7 +13,7 @@ from typing import Final
 import numpy as np
 
 from stratkernel.contracts.arrays import FloatArray, IntArray
-from stratkernel.engine.kernels.dispatch import Kernel
+from stratkernel.engine.kernels.dispatch import NumericKernel
 
 _TILE: Final = 4096
 _BYTE: Final = np.uint64(8)
@@ -176,8 +176,8 @@ def _every_row_arrays(
     return outside[crossed], 1 if rising[-1] else -1
 
 
-changes_of_sign = Kernel(loop=_changes_loop, arrays=_changes_arrays)
+changes_of_sign = NumericKernel(loop=_changes_loop, arrays=_changes_arrays)
 """-> rows, side, and whether they are the crossings (if not, rows and side mean nothing)."""
 
-crossings_of_every_row = Kernel(loop=_every_row_loop, arrays=_every_row_arrays)
+crossings_of_every_row = NumericKernel(loop=_every_row_loop, arrays=_every_row_arrays)
 """-> rows that cross, and the side after the last row."""

@@ -26,7 +26,7 @@ class _Choice:
 _choice: Final = _Choice()
 
 
-class Kernel(Generic[Q, R]):
+class NumericKernel(Generic[Q, R]):
     """One numeric kernel in two forms with the same signature and the same bits.
 
     `loop` is a plain Python function over scalars and arrays that numba can compile; `arrays` does the

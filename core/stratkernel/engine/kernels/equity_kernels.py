@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from stratkernel.contracts.arrays import FloatArray, IntArray
-from stratkernel.engine.kernels.dispatch import Kernel
+from stratkernel.engine.kernels.dispatch import NumericKernel
 from stratkernel.engine.kernels.trade_kernels import CostRates, TradeArrays
 
 _SCAN_ROWS: Final = 16_384
@@ -146,5 +146,5 @@ def equity_at(rows: IntArray, close: FloatArray, trades: TradeArrays, costs: Cos
     return np.where((entered > 0) & (rows < trades.exit_row[k]), held, flat)
 
 
-max_drawdown: Final = Kernel(loop=_drawdown_loop, arrays=_drawdown_arrays)
-equity_curve: Final = Kernel(loop=_equity_loop, arrays=_equity_arrays)
+max_drawdown: Final = NumericKernel(loop=_drawdown_loop, arrays=_drawdown_arrays)
+equity_curve: Final = NumericKernel(loop=_equity_loop, arrays=_equity_arrays)

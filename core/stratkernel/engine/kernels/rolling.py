@@ -10,7 +10,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from stratkernel.contracts.arrays import FloatArray
-from stratkernel.engine.kernels.dispatch import Kernel
+from stratkernel.engine.kernels.dispatch import NumericKernel
 
 _BLOCK: Final = 2048
 """Rows worked on at a time: the block of every array stays in the processor's cache."""
@@ -175,10 +175,10 @@ def _rank_arrays(x: FloatArray, window: int, out: FloatArray) -> None:
         block /= 2.0
 
 
-rolling_sum = Kernel(loop=_sum_loop, arrays=_sum_arrays)
-rolling_mean = Kernel(loop=_mean_loop, arrays=_mean_arrays)
-rolling_squares = Kernel(loop=_squares_loop, arrays=_squares_arrays)
+rolling_sum = NumericKernel(loop=_sum_loop, arrays=_sum_arrays)
+rolling_mean = NumericKernel(loop=_mean_loop, arrays=_mean_arrays)
+rolling_squares = NumericKernel(loop=_squares_loop, arrays=_squares_arrays)
 """(x, window, mean, out): the sum of the squared distances from the mean of the window."""
-rolling_max = Kernel(loop=_max_loop, arrays=_max_arrays)
-rolling_median = Kernel(loop=_median_loop, arrays=_median_arrays)
-rolling_rank = Kernel(loop=_rank_loop, arrays=_rank_arrays)
+rolling_max = NumericKernel(loop=_max_loop, arrays=_max_arrays)
+rolling_median = NumericKernel(loop=_median_loop, arrays=_median_arrays)
+rolling_rank = NumericKernel(loop=_rank_loop, arrays=_rank_arrays)

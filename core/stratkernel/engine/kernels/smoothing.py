@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from stratkernel.contracts.arrays import FloatArray
-from stratkernel.engine.kernels.dispatch import Kernel
+from stratkernel.engine.kernels.dispatch import NumericKernel
 
 SHORT: Final = 500
 """Rows up to which a plain Python loop is quicker than setting pandas up."""
@@ -93,5 +93,5 @@ def _recurrence_arrays(values: FloatArray, com: float, before: float, out: Float
     return before
 
 
-recurrence = Kernel(loop=_recurrence_loop, arrays=_recurrence_arrays)
+recurrence = NumericKernel(loop=_recurrence_loop, arrays=_recurrence_arrays)
 """(values, com, before, out) -> last value; fills `out`, as long as `values`, from the value before."""

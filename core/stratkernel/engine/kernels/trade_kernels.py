@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from stratkernel.contracts.arrays import FloatArray, IntArray
 from stratkernel.contracts.signals import SignalType
-from stratkernel.engine.kernels.dispatch import Kernel
+from stratkernel.engine.kernels.dispatch import NumericKernel
 
 _EXIT_LONG: Final = int(SignalType.EXIT_LONG)
 _EXIT_SHORT: Final = int(SignalType.EXIT_SHORT)
@@ -228,4 +228,4 @@ def block_maxima(close: FloatArray) -> FloatArray:
     return np.asarray(np.maximum.reduceat(close, np.arange(0, len(close), BLOCK)))
 
 
-match_signals: Final = Kernel(loop=_match_loop, arrays=_match_arrays)
+match_signals: Final = NumericKernel(loop=_match_loop, arrays=_match_arrays)

@@ -15,6 +15,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from stratkernel.contracts.strategy import BaseStrategy
+
     kernel = open_kernel(arguments)
     items = (kernel.resolve(STRATEGY, arguments.name),) if arguments.name else kernel.items(STRATEGY)
     warn_of_broken_plugins(kernel, verbose=arguments.verbose)
@@ -27,6 +29,8 @@ def execute(arguments: argparse.Namespace) -> int:
         print(f"{item.name}  ({item.record.distribution} {item.record.version})")
         summary = (item.cls.__doc__ or "").strip().partition("\n")[0]
         print(f"    {summary}")
+        if item.cls.window is None and item.cls.advance is BaseStrategy.advance:
+            print("    recalculates the whole history at every candle: simple, and slow")
         for name, schema in item.cls.Params.model_json_schema().get("properties", {}).items():
             print(f"    --param {name}={schema.get('default', '...')}  {_limits(schema)}".rstrip())
     return 0
@@ -45,5 +49,6 @@ def _as_dict(item: Item) -> dict[str, Any]:
         "id": item.qualified,
         "version": item.record.version,
         "description": (item.cls.__doc__ or "").strip(),
+        "window": item.cls.window,
         "parameters": item.cls.Params.model_json_schema(),
     }

@@ -28,6 +28,9 @@ class BaseIndicator(ABC, Generic[P]):
     reads, by default of the candles), `outputs` (by default one, of its own name) and its lookback.
     `nullable` outputs may be NaN after the warm-up; `event_outputs` are given as `Events`.
     Rows in which an input is not yet defined never reach it: an indicator sees no NaN.
+
+    It may also define `step(candle, state) -> (value or values by output, state)` for one candle in plain
+    floats (`candle` maps the inputs' names to them), equal to `advance` bit for bit.
     """
 
     name: ClassVar[str]

@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 
 from stratkernel.cli import main
+from stratkernel.kernel.kinds import STRATEGY
 from stratkernel.testing.candles import candles_from_close, random_walk
 
 KEYS = [
@@ -303,3 +304,11 @@ def test_strategies_lists_parameters_with_defaults_and_bounds(
     listed = json.loads(capsys.readouterr().out)  # noqa: TID251 - the program's output
     assert [one["name"] for one in listed] == ["ema_crossover", "macd", "rsi"]
     assert listed[0]["parameters"]["properties"]["fast_period"]["default"] == 12
+
+
+def test_strategies_says_which_recalculate_the_whole_history(
+    folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, kernel: Any
+) -> None:
+    monkeypatch.setattr(kernel.resolve(STRATEGY, "rsi").cls, "window", None)
+    assert main(["strategies", "rsi"]) == 0
+    assert "recalculates the whole history" in capsys.readouterr().out

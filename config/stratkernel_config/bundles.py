@@ -39,7 +39,7 @@ class Bundle(BaseModel):
 
     bundle_version: int = Field(ge=1, le=BUNDLE_VERSION)
     hash: str
-    requires: dict[str, RequiredRelease] = {}
+    requires: dict[str, RequiredRelease] = Field({}, max_length=200)
     strategies: list[dict[str, Any]] = []
     indicators: list[dict[str, Any]] = []
 

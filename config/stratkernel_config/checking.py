@@ -10,11 +10,14 @@ from pydantic import ValidationError
 
 from stratkernel_config.catalogue import Catalogue, Installed
 from stratkernel_config.errors import CatalogueError, DocumentError, Problem, shown
-from stratkernel_config.models import D
+from stratkernel_config.models import MAX_REQUIRED, MAX_TEXT, MAX_TIMEFRAMES, REFERENCE, D
 from stratkernel_config.requirements import is_range, pip_line, satisfies
 from stratkernel_config.versions import CURRENT_VERSION, upgraded
 
 _DISTRIBUTION: Final = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._\-]{0,98}[A-Za-z0-9])?")
+_REFERENCE: Final = re.compile(REFERENCE)
+_MAX_REFERENCE: Final = 200
+_MAX_HINTS: Final = 20
 _PLAIN_KEY: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_\-]*")
 
 
@@ -70,7 +73,7 @@ def _fill(
 ) -> tuple[Installed | None, dict[str, Any], list[Problem]]:
     """The strategy or indicator, and its parameters with defaults; nothing where the format is wrong."""
     subject, given = raw.get(model.kind), raw.get("parameters", {})
-    if not isinstance(subject, str):
+    if not (isinstance(subject, str) and len(subject) <= _MAX_REFERENCE and _REFERENCE.match(subject)):
         return None, {}, []
     try:
         installed = catalogue.find(model.kind, subject)
@@ -79,7 +82,8 @@ def _fill(
         try:
             return installed, installed.fill(given), []
         except ValidationError as error:
-            known = list(installed.schema().get("properties", {}))
+            unknown = any(detail["type"] == "extra_forbidden" for detail in error.errors(include_url=False))
+            known = list(installed.schema().get("properties", {})) if unknown else ()
             return None, {}, list(validation_problems(error, where, at="$.parameters", known=known))
     except CatalogueError as error:
         expected = f"an installed {model.kind}"
@@ -88,25 +92,26 @@ def _fill(
 
 def _timeframe_problems(raw: Mapping[str, Any], where: str, catalogue: Catalogue) -> Iterator[Problem]:
     extra = raw.get("extra_timeframes")
+    extra = extra[:MAX_TIMEFRAMES] if isinstance(extra, list) else []
     named = {"$.timeframe": raw.get("timeframe")}
-    named |= {
-        f"$.extra_timeframes[{n}]": each for n, each in enumerate(extra if isinstance(extra, list) else [])
-    }
+    named |= {f"$.extra_timeframes[{n}]": each for n, each in enumerate(extra)}
     for place, timeframe in named.items():
         if isinstance(timeframe, str) and timeframe not in catalogue.timeframes:
             yield Problem(where, place, f"one of {', '.join(catalogue.timeframes)}", shown(timeframe))
 
 
 def _requirement_problems(requires: Any, where: str, catalogue: Catalogue) -> Iterator[Problem]:
-    if not isinstance(requires, dict):
+    if not isinstance(requires, dict) or len(requires) > MAX_REQUIRED:
         return
     for distribution, versions in requires.items():
         place = json_path("$.requires", (distribution,))
         if not _DISTRIBUTION.fullmatch(distribution):
             yield Problem(where, place, "the name of a distribution", shown(distribution))
-        elif isinstance(versions, str) and not is_range(versions):
+        elif not isinstance(versions, str) or len(versions) > MAX_TEXT:
+            continue  # the format says so already
+        elif not is_range(versions):
             yield Problem(where, place, "a version range as '>=1,<2'", shown(versions))
-        elif isinstance(versions, str):
+        else:
             got = catalogue.version_of(distribution)
             if got is None or not satisfies(got, versions):
                 expected = f"{distribution}{versions} ({pip_line(distribution, versions)})"
@@ -119,13 +124,14 @@ def validation_problems(
     error: ValidationError, where: str, *, at: str = "$", known: Sequence[str] = ()
 ) -> Iterator[Problem]:
     """What pydantic says, in the words of this project; `at` is the path of what was validated."""
-    for detail in error.errors(include_url=False):
+    for number, detail in enumerate(error.errors(include_url=False)):
+        hints = known if number < _MAX_HINTS else ()
         place = json_path(at, detail["loc"])
         if detail["type"] == "missing":
             yield Problem(where, place, "a value", "nothing")
         elif detail["type"] == "extra_forbidden":
             yield Problem(
-                where, place, "only known keys" + _hint(detail["loc"], known), f"{shown(detail['loc'][-1])}"
+                where, place, "only known keys" + _hint(detail["loc"], hints), f"{shown(detail['loc'][-1])}"
             )
         elif detail["type"] == "value_error":
             rule, _, got = detail["msg"].removeprefix("Value error, ").partition(", got ")

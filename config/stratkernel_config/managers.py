@@ -77,11 +77,11 @@ class DocumentManager(Generic[D]):
         """All documents, sorted by name; an invalid file is listed with all of its errors."""
         listed = []
         for name in self.store.names():
-            path = self.store.folder / f"{name}.json"
             try:
                 saved = self._check(self.store.read_listed(name), name)
-                listed.append(ListedDocument(name, path, saved, ()))
+                listed.append(ListedDocument(name, saved.path, saved, ()))
             except ConfigError as error:
+                path = self.store.folder / f"{name}.json"
                 listed.append(ListedDocument(name, path, None, problems_of(error, path)))
         return listed
 

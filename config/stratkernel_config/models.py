@@ -6,8 +6,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from stratkernel_config.versions import CURRENT_VERSION
 
-Text = Annotated[str, Field(max_length=64)]
-Reference = Annotated[str, Field(pattern=r"^([A-Za-z0-9][A-Za-z0-9._\-]*:)?[a-z][a-z0-9_]*$", max_length=200)]
+MAX_TEXT = 64
+MAX_REQUIRED = 50
+MAX_TIMEFRAMES = 20
+Text = Annotated[str, Field(max_length=MAX_TEXT)]
+REFERENCE = r"^([A-Za-z0-9][A-Za-z0-9._\-]*:)?[a-z][a-z0-9_]*$"
+Reference = Annotated[str, Field(pattern=REFERENCE, max_length=200)]
 TimeframeName = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,2}[mhdwM]$")]
 GapPolicy = Literal["continue", "reset", "fill"]
 
@@ -52,7 +56,10 @@ class Document(_Model):
     timeframe: TimeframeName | None = Field(None, description="of the candles", examples=["1h", "1d"])
     tags: list[Text] = Field([], max_length=50, description="words to find it by")
     requires: dict[str, Text] = Field(
-        {}, description="distributions and their version ranges", examples=[{"stratkernel-ema": ">=0.1,<0.2"}]
+        {},
+        max_length=MAX_REQUIRED,
+        description="distributions and their version ranges",
+        examples=[{"stratkernel-ema": ">=0.1,<0.2"}],
     )
 
     @property
@@ -69,7 +76,9 @@ class StrategyDocument(Document):
     strategy: Reference = Field(
         description="name, or distribution:name", examples=["stratkernel-ema:ema_crossover"]
     )
-    extra_timeframes: list[TimeframeName] = Field([], max_length=20, description="higher ones that it reads")
+    extra_timeframes: list[TimeframeName] = Field(
+        [], max_length=MAX_TIMEFRAMES, description="higher ones that it reads"
+    )
     gaps: Gaps | None = Field(None, description="at missing candles; left out, the command decides")
 
 

@@ -3,13 +3,17 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import cached_property
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from stratkernel_config.documents import dump_json, parse_json, read_bytes
 from stratkernel_config.errors import ConfigError
 from stratkernel_config.files import sync_folder, write_json
 from stratkernel_config.names import ALLOWED, document_path, require_inside
+
+if TYPE_CHECKING:
+    from filelock import BaseFileLock
 
 LOCK_SECONDS: Final = 10.0
 _OURS: Final = re.compile(rf"config/[a-z]+/user_[a-z]+/{ALLOWED}\.json")
@@ -33,20 +37,26 @@ class Transactions:
         Raises:
             ConfigError: somebody else has held the lock for ten seconds.
         """
-        from filelock import FileLock, Timeout
+        from filelock import Timeout
 
         require_inside(self._home, self._folder)
         self._folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._folder / ".lock", timeout=LOCK_SECONDS)
         try:
-            lock.acquire()
+            self._lock.acquire()
         except Timeout:
             raise ConfigError(f"{self._folder}: another process has been writing for too long") from None
         try:
             self._finish()
             yield
         finally:
-            lock.release()
+            self._lock.release()
+
+    @cached_property
+    def _lock(self) -> "BaseFileLock":
+        """Held more than once by the same thread, it is released when all have released it."""
+        from filelock import FileLock
+
+        return FileLock(self._folder / ".lock", timeout=LOCK_SECONDS)
 
     def recover(self) -> None:
         """Finish what a process that died had begun; costs next to nothing when there is nothing."""

@@ -6,7 +6,10 @@ from pathlib import Path
 
 import pytest
 
-HEAVY = ("alembic", "dash", "numba", "numpy", "pandas", "plotly", "pyarrow", "pydantic", "rich", "sqlalchemy")
+HEAVY = (
+    *("alembic", "dash", "filelock", "numba", "numpy", "pandas", "plotly", "pyarrow", "pydantic"),
+    *("pydantic_settings", "rich", "sqlalchemy"),
+)
 
 SCRIPT = """
 import sys
@@ -44,6 +47,12 @@ def heavy_modules(statement: str, arguments: tuple[str, ...], home: Path) -> lis
         ("run", "--help"),
         ("demo", "--help"),
         ("strategies", "--help"),
+        ("init", "--help"),
+        ("settings", "--help"),
+        ("config",),
+        ("config", "set", "--help"),
+        ("config", "list", "--help"),
+        ("config", "import", "--help"),
     ],
     ids=" ".join,
 )
@@ -71,6 +80,11 @@ def test_heavy_modules_are_seen_where_they_are_needed(tmp_path: Path) -> None:
     assert {"numpy", "pydantic"} <= set(
         heavy_modules("from stratkernel import BaseStrategy, Params", (), tmp_path)
     )
+
+
+def test_plugins_command_reads_the_settings_file_without_pydantic(tmp_path: Path) -> None:
+    (tmp_path / "settings.json").write_text('{"plugins": {"disabled": ["rsi"]}, "ui": {"port": 1}}')
+    assert heavy_modules(RUN, ("plugins",), tmp_path) == []
 
 
 def test_plugins_command_imports_no_engine_and_no_contract(tmp_path: Path) -> None:

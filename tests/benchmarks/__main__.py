@@ -1,9 +1,9 @@
-"""`python -m tests.benchmarks [indicators] [single_run] [startup]`: print tables of ratios."""
+"""`python -m tests.benchmarks [TABLE ...]`, of those in `TABLES`: print tables of ratios."""
 
 import sys
 from importlib import import_module
 
-TABLES = ("indicators", "single_run", "startup")
+TABLES = ("configuration", "indicators", "single_run", "startup")
 
 for name in sys.argv[1:] or TABLES:
     print(f"\n## {name}\n", flush=True)

@@ -159,6 +159,11 @@ def table(rows: int = 1_000_000, small: int = 100_000) -> str:
         )
         for name in few.seconds
     ]
+    targets = [
+        (f"{rows:,}", "stratkernel, numba", best, million.ratio(best, "stratkernel, numba"), 20),
+        (f"{rows:,}", "stratkernel, numpy only", best, million.ratio(best, "stratkernel, numpy only"), 5),
+        (f"{small:,}", "stratkernel, numba", "backtesting.py", few.ratio("backtesting.py", "stratkernel, numba"), 1_000),
+    ]  # fmt: skip
     difference = max(equity_difference(kernel, candles, delay) for delay in (0, 1))
     trades = len(ours(kernel, candles).trades)
     return "\n".join(
@@ -166,6 +171,21 @@ def table(rows: int = 1_000_000, small: int = 100_000) -> str:
             markdown(
                 ("size", "engine", "CPU, median", f"times as fast as the peer ({best}; backtesting.py)"),
                 lines,
+            ),
+            "",
+            markdown(
+                ("target", "candles", "ratio of", "wanted", "measured", "reached"),
+                [
+                    (
+                        "T4",
+                        size,
+                        f"{peer} / {engine}",
+                        f">= {wanted:,}x",
+                        f"{ratio:,.1f}x",
+                        "yes" if ratio >= wanted else "NO",
+                    )
+                    for size, engine, peer, ratio, wanted in targets
+                ],
             ),
             "",
             f"{trades:,} trades; entry bars equal vectorbt's, equity is within {difference:.1e} of its own.",

@@ -1,7 +1,7 @@
-"""CPU time of commands that must answer at once: `python tests/benchmarks/startup.py`.
+"""CPU time of commands that must answer at once.
 
-Prints milliseconds of CPU (user + system, the least of several runs) over an interpreter that does
-nothing. Goals: `--help` 100 ms, `plugins` 150 ms.
+Milliseconds of CPU (user + system, the least of several runs) over an interpreter that does nothing.
+Goals: `--help` 100 ms, `plugins` 150 ms.
 """
 
 import os
@@ -9,6 +9,8 @@ import resource
 import subprocess
 import sys
 from typing import Final
+
+from tests.benchmarks.harness import markdown
 
 RUNS: Final = 15
 COMMANDS: Final = {"--version": None, "--help": 100, "plugins": 150, "plugins --json": None}
@@ -23,8 +25,8 @@ def child_milliseconds(arguments: list[str]) -> float:
     return 1000 * (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 
 
-def main() -> None:
-    """Measure in turns, so that a busy spell of the machine falls on all alike."""
+def table() -> str:
+    """Measured in turns, so that a busy spell of the machine falls on all alike."""
     programs = {"bare Python": ["-c", "pass"]}
     start = "import sys; from stratkernel.cli import main; sys.exit(main())"
     programs |= {command: ["-c", start, *command.split()] for command in COMMANDS}
@@ -33,11 +35,9 @@ def main() -> None:
         for name, arguments in programs.items():
             least[name] = min(least[name], child_milliseconds(arguments))
     bare = least.pop("bare Python")
-    print(f"{'bare Python':<16}{bare:6.0f} ms")
+    rows = [("bare Python", f"{bare:.0f} ms", "-", "-")]
     for name, total in least.items():
-        goal = COMMANDS[name]
-        print(f"{name:<16}{total - bare:+6.0f} ms" + (f"   (goal {goal})" if goal else ""))
-
-
-if __name__ == "__main__":
-    main()
+        goal, over = COMMANDS[name], total - bare
+        wanted = ("-", "-") if goal is None else (f"<= {goal} ms", "yes" if over <= goal else "NO")
+        rows.append((f"stratkernel {name}", f"+{over:.0f} ms", *wanted))
+    return markdown(("command", "CPU, least", "wanted", "reached"), rows)

@@ -39,5 +39,5 @@ def test_require_inside_refuses_a_folder_that_a_link_leads_out(tmp_path: Path) -
     (tmp_path / "outside").mkdir()
     (tmp_path / "home" / "config").symlink_to(tmp_path / "outside")
     require_inside(tmp_path / "home", tmp_path / "home" / "other")
-    with pytest.raises(ConfigError, match="leads to .*outside"):
+    with pytest.raises(ConfigError, match=r"leads to .*outside"):
         require_inside(tmp_path / "home", tmp_path / "home" / "config")

@@ -1,6 +1,10 @@
 """The documentation does what it says: code blocks run, commands succeed, links lead somewhere."""
 
 import re
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from pathlib import Path
 from types import ModuleType
 
@@ -33,10 +37,17 @@ def run_blocks(page: Path) -> ModuleType:
 
 
 WITH_PYTHON = [page for page in PAGES if blocks(page, "python")]
+WITH_PLUGINS = [page for page in WITH_PYTHON if "@hookimpl" in page.read_text(encoding="utf-8")]
+WITHOUT_PLUGINS = [page for page in WITH_PYTHON if page not in WITH_PLUGINS]
 WITH_COMMANDS = [page for page in PAGES if any("$ stratkernel" in text for text in blocks(page, "console"))]
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON, ids=names(WITH_PYTHON))
+@pytest.mark.parametrize("page", WITHOUT_PLUGINS, ids=names(WITHOUT_PLUGINS))
+def test_documented_code_runs(page: Path) -> None:
+    assert vars(run_blocks(page))
+
+
+@pytest.mark.parametrize("page", WITH_PLUGINS, ids=names(WITH_PLUGINS))
 def test_documented_plugins_are_whole_and_their_strategies_run(page: Path) -> None:
     module = run_blocks(page)
     kernel = Kernel()
@@ -75,10 +86,46 @@ def test_documented_commands_succeed(
     monkeypatch.setenv("STRATKERNEL_HOME", str(tmp_path))
     candles_from_close(random_walk(500)).frame.to_csv("candles.csv")
     for text in blocks(page, "console"):
+        output = None
         for line in text.splitlines():
-            if line.startswith("$ stratkernel "):
-                arguments = line.partition("#")[0].split()[2:]
-                assert main(arguments) == 0, (line, capsys.readouterr().err)
+            if line.startswith("$ export "):
+                name, _, value = line.removeprefix("$ export ").partition("=")
+                monkeypatch.setenv(name, value.replace("$PWD", str(tmp_path)))
+            elif line.startswith("$ stratkernel "):
+                command, _, note = line.partition("   # ")
+                expected = re.match(r"exit (\d)", note)
+                with without_distribution(note.partition(" without ")[2]):
+                    code = main(shlex.split(command)[2:])
+                captured = capsys.readouterr()
+                output = plain(f"{captured.out}{captured.err}".replace(f"{tmp_path}/", ""))
+                assert code == int(expected[1] if expected else 0), (line, output)
+            elif output is not None:
+                assert plain(line) in output, (line, output)
+
+
+def plain(text: str) -> str:
+    """Without the widths of columns and the breaks of lines."""
+    return " ".join(text.split())
+
+
+@contextmanager
+def without_distribution(name: str) -> Iterator[None]:
+    """Within, a distribution is not installed, as far as discovery and the catalogue can see."""
+
+    def installed(group: str) -> list[EntryPoint]:
+        found = entry_points(group=group)
+        return [each for each in found if each.dist is None or each.dist.name != name]
+
+    def version_of(distribution: str) -> str:
+        if distribution == name:
+            raise PackageNotFoundError(name)
+        return version(distribution)
+
+    with pytest.MonkeyPatch.context() as patch:
+        if name:
+            patch.setattr("stratkernel.kernel.discovery.entry_points", installed)
+            patch.setattr("stratkernel.engine.catalogue.version", version_of)
+        yield
 
 
 @pytest.mark.parametrize("page", PAGES, ids=names(PAGES))

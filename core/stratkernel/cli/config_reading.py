@@ -12,6 +12,7 @@ from stratkernel.cli.config_support import (
     print_table,
     values_line,
 )
+from stratkernel.kernel.errors import one_line
 
 if TYPE_CHECKING:
     from stratkernel_config.managers import DocumentManager, ListedDocument, SavedDocument
@@ -32,11 +33,11 @@ def templates(arguments: argparse.Namespace) -> int:
     if not found:
         print('no templates are installed; try: pip install "stratkernel[strategies]"')
     for template in found:
-        print(f"{template.name}  ({template.installed.qualified} {template.installed.version})")
+        print(f"{one_line(template.name)}  ({template.installed.qualified} {template.installed.version})")
         if template.checked is None:
             _print_problems(template.errors)
             continue
-        print(f"    {template.checked.document.description}")
+        print(f"    {one_line(template.checked.document.description)}")
         print(f"    {values_line(template.checked.parameters)}")
     return 0
 
@@ -75,7 +76,7 @@ def list_documents(arguments: argparse.Namespace) -> int:
     print_table(("NAME", manager.model.kind.upper(), "TIMEFRAME", "PARAMETERS"), map(_row, found))
     for each in found:
         if each.errors:
-            print(f"\n{each.name}:")
+            print(f"\n{one_line(each.name)}:")
             _print_problems(each.errors)
     return 0
 
@@ -167,7 +168,8 @@ def _print_document(checked: Any) -> None:
             "requires",
         }:
             text = values_line(value) if isinstance(value, dict) else value
-            print(f"  {name:<16}{', '.join(text) if isinstance(text, list) else text}")
+            line = ", ".join(text) if isinstance(text, list) else str(text)
+            print(f"  {name:<16}{one_line(line)}")
     print("  parameters")
     for name, value in checked.parameters.items():
         note = "  (default)" if name in checked.defaults else ""

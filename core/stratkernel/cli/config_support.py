@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 from stratkernel.cli.session import open_kernel, warn_of_broken_plugins
-from stratkernel.kernel.errors import UsageError
+from stratkernel.kernel.errors import UsageError, one_line
 
 if TYPE_CHECKING:
     from stratkernel.kernel.manager import Kernel
@@ -92,12 +92,12 @@ def parse_assignments(texts: Sequence[str]) -> dict[str, Any]:
 
 
 def print_json(value: Any) -> None:
-    print(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False))
+    print(json.dumps(value, indent=2, allow_nan=False))
 
 
 def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     """Columns as wide as their widest cell; the last one as it comes."""
-    lines = [tuple(headings), *(tuple(row) for row in rows)]
+    lines = [tuple(map(one_line, row)) for row in (headings, *rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(headings) - 1)]
     for line in lines:
         cells = [cell.ljust(width) for cell, width in zip(line, [*widths, 0], strict=True)]
@@ -106,7 +106,7 @@ def print_table(headings: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
 
 def values_line(parameters: Mapping[str, Any]) -> str:
     """Parameters on one line."""
-    return " ".join(f"{name}={json.dumps(value, ensure_ascii=False)}" for name, value in parameters.items())
+    return " ".join(f"{one_line(name)}={json.dumps(value)}" for name, value in parameters.items())
 
 
 def saved_line(doing: str, saved: "SavedDocument[Any]") -> str:

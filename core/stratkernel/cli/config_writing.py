@@ -60,22 +60,24 @@ def _set_arguments(parser: argparse.ArgumentParser) -> None:
 
 def set_values(arguments: argparse.Namespace) -> int:
     """Change parameters and other fields of a document."""
+    from stratkernel_config.versions import upgraded
+
     manager = open_manager(arguments)
-    saved = manager.get(arguments.name)
-    raw = saved.document.model_dump(mode="json", exclude_unset=True)
+    stored = manager.store.read(arguments.name)
+    raw = stored.parse()  # it need not be valid: what is said here may mend it
+    if not isinstance(raw, dict) or not isinstance(raw.get("parameters", {}), dict):
+        raise UsageError(f"{stored.path}: not an object with parameters; see: config edit {arguments.name}")
+    raw = upgraded(raw, str(stored.path))
     changed = parse_assignments(arguments.assignments)
     fields = fields_from(arguments, raw)
     if not (changed or fields or arguments.unset):
         raise UsageError("nothing to change; say PARAMETER=VALUE, for example fast_period=9, or a flag")
     parameters = {**raw.get("parameters", {}), **changed}
     for name in arguments.unset:
-        if name not in saved.checked.parameters:
-            raise UsageError(
-                f"--unset {name}: it has {', '.join(saved.checked.parameters) or 'no parameters'}"
-            )
-        parameters.pop(name, None)
+        if parameters.pop(name, None) is None:
+            raise UsageError(f"--unset {name}: the document says {', '.join(parameters) or 'no parameters'}")
     raw |= {**fields, "parameters": parameters}
-    saved = manager.update(saved.document.name, raw, expected_hash=saved.content_hash)
+    saved = manager.update(arguments.name, raw, expected_hash=stored.content_hash)
     print(saved_line("saved", saved))
     return 0
 

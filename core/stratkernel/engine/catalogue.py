@@ -35,13 +35,16 @@ class InstalledItem:
 
     def fill(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         refused: ValidationError | None = None
-        with self._fenced("to check its parameters"):
-            try:
-                filled: dict[str, Any] = self._item.cls.Params.model_validate(parameters).model_dump(
-                    mode="json"
-                )
-            except ValidationError as error:
-                refused = error
+        try:
+            with guard(self._item.title, "to check its parameters", passing=StratkernelError):
+                try:
+                    params = self._item.cls.Params.model_validate(parameters)
+                except ValidationError as error:
+                    refused = error
+                else:
+                    filled: dict[str, Any] = params.model_dump(mode="json")
+        except StratkernelError as error:
+            raise CatalogueError(str(error)) from error
         if refused is not None:
             raise refused
         return filled

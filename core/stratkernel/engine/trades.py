@@ -272,24 +272,24 @@ def _check_belong(candles: Candles, signals: SignalTable) -> None:
     rows, count = signals.rows, len(candles)
     if len(rows) == 0:
         return
-    if rows.min() < 0 or rows.max() >= count:
+    if not in_order(rows, signals.types):
+        raise UsageError(
+            f"signals of {signals.about.strategy}: expected them ordered by time, exits before entries; "
+            "build them with stratkernel.Signals, which orders them"
+        )
+    if rows[0] < 0 or rows[-1] >= count:
         raise UsageError(
             f"signals of {signals.about.strategy}: expected rows 0 to {count - 1} of the candles of "
-            f"{candles.symbol} {candles.timeframe}, got {rows.min()} to {rows.max()}; "
+            f"{candles.symbol} {candles.timeframe}, got {rows[0]} to {rows[-1]}; "
             "evaluate signals over the candles that they were made from"
         )
     # A candle that only one of the two series has shifts all rows after it: a sample shows it.
     some = np.arange(_SAMPLE) * (len(rows) - 1) // (_SAMPLE - 1)
     expected, got = candles.close_time[rows[some]], signals.timestamp[some]
-    if not np.array_equal(expected, got):
+    if (expected != got).any():
         wrong = int(np.argmax(expected != got))
         raise UsageError(
             f"signals of {signals.about.strategy}: expected the close time {iso(int(expected[wrong]))} at "
             f"row {rows[some[wrong]]} of {candles.symbol} {candles.timeframe}, got {iso(int(got[wrong]))}; "
             "evaluate signals over the candles that they were made from"
-        )
-    if not in_order(rows, signals.types):
-        raise UsageError(
-            f"signals of {signals.about.strategy}: expected them ordered by time, exits before entries; "
-            "build them with stratkernel.Signals, which orders them"
         )

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from stratkernel import SignalType
 from stratkernel.contracts.candles import Candles
 from stratkernel.contracts.signals import SignalTable
+from stratkernel.engine.kernels.accuracy_kernels import count_hits
 from stratkernel.engine.kernels.dispatch import Backend, use
 from stratkernel.engine.kernels.equity_kernels import equity_at, equity_curve, max_drawdown
 from stratkernel.engine.kernels.trade_kernels import match_signals
@@ -71,7 +72,7 @@ def test_plain_loops_equal_the_arrays_form_bit_for_bit(
     candles, signals = scene(seed, 3_000, 400, 0.02)
     chosen = replace(Costs(fee_bps=2, slippage_bps=1), fill=fill)  # type: ignore[arg-type] # one of the two
     expected = outcome(candles, signals, chosen, "arrays")
-    for kernel in (match_signals, max_drawdown, equity_curve):
+    for kernel in (match_signals, max_drawdown, equity_curve, count_hits):
         monkeypatch.setattr(kernel, "arrays", kernel.loop)
     assert outcome(candles, signals, chosen, "arrays") == expected
 

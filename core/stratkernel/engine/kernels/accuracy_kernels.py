@@ -25,8 +25,10 @@ def _count_loop(
     hits = misses = 0
     for i in range(len(rows)):
         forward = DIRECTION[types[i]] * (close[rows[i] + horizon] / close[rows[i]] - 1.0)
-        hits += forward > cost
-        misses += forward < -cost
+        if forward > cost:
+            hits += 1
+        elif forward < -cost:
+            misses += 1
     return hits, misses
 
 

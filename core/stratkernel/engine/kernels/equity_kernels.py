@@ -24,7 +24,9 @@ def _reduce_held(extreme: np.ufunc, close: FloatArray, trades: TradeArrays) -> F
     return np.asarray(extreme.reduceat(close, bounds)[::2])
 
 
-def _drawdown_loop(close: FloatArray, trades: TradeArrays, costs: CostRates) -> float:
+def _drawdown_loop(  # noqa: C901 - numba cannot call helpers that are not compiled
+    close: FloatArray, trades: TradeArrays, costs: CostRates
+) -> float:
     credit = 1.0 + (1.0 - costs.fee) / (1.0 + costs.fee)
     worst, peak, trough = 1.0, 0.0, 0.0
     flat, at, end, count = costs.capital, 0, len(close), len(trades.side)
@@ -43,6 +45,13 @@ def _drawdown_loop(close: FloatArray, trades: TradeArrays, costs: CostRates) -> 
         long = trades.side[k] > 0
         cash = 0.0 if long else trades.before[k] * credit
         slope = trades.units[k] if long else -trades.units[k]
+        low, high = np.inf, -np.inf
+        for price in close[start:at]:
+            mark = cash + slope * price
+            low, high = min(low, mark), max(high, mark)
+        if not high > peak:  # as with most positions: then the lowest mark is all that counts
+            trough = min(trough, low)
+            continue
         for price in close[start:at]:
             mark = cash + slope * price
             if mark > peak:

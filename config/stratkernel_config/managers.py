@@ -46,12 +46,16 @@ class SavedDocument(Generic[D]):
 
 @dataclass(frozen=True, slots=True)
 class ListedDocument(Generic[D]):
-    """A line of a listing: a valid document, or what is wrong with the file."""
+    """A line of a listing: a valid document, or what is wrong with the file.
+
+    `subject` is the strategy or indicator, as far as the file says one.
+    """
 
     name: str
     path: Path
     saved: SavedDocument[D] | None
     errors: tuple[Problem, ...]
+    subject: str | None
 
     @property
     def valid(self) -> bool:
@@ -77,12 +81,14 @@ class DocumentManager(Generic[D]):
         """All documents, sorted by name; an invalid file is listed with all of its errors."""
         listed = []
         for name in self.store.names():
+            stored = None
             try:
-                saved = self._check(self.store.read_listed(name), name)
-                listed.append(ListedDocument(name, saved.path, saved, ()))
+                stored = self.store.read_listed(name)
+                saved = self._check(stored, name)
+                listed.append(ListedDocument(name, saved.path, saved, (), saved.document.subject))
             except ConfigError as error:
-                path = self.store.folder / f"{name}.json"
-                listed.append(ListedDocument(name, path, None, problems_of(error, path)))
+                path, subject = self.store.folder / f"{name}.json", self._subject(stored)
+                listed.append(ListedDocument(name, path, None, problems_of(error, path), subject))
         return listed
 
     def get(self, name: str) -> SavedDocument[D]:
@@ -218,6 +224,15 @@ class DocumentManager(Generic[D]):
                 f"{name!r} is the name of an installed {self.model.kind}, and would stand for both; "
                 f"take another, for example 'my-{name}'"
             )
+
+    def _subject(self, stored: Stored | None) -> str | None:
+        """What a file that is not valid says it is of."""
+        try:
+            raw = stored.parse() if stored is not None else None
+        except ConfigError:
+            return None
+        said = raw.get(self.model.kind) if isinstance(raw, dict) else None
+        return said if isinstance(said, str) else None
 
     def _check(self, stored: Stored, name: str) -> SavedDocument[D]:
         raw = stored.parse()

@@ -1,6 +1,7 @@
 """Documents of one kind in one folder: read, written, put into the trash. It knows not what is in them."""
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from stratkernel_config.files import sync_folder, write_json
 from stratkernel_config.names import checked_name, document_path, require_inside
 from stratkernel_config.transaction import Transactions
 
+_SUFFIX: Final = ".json"
 _TRASHED: Final = re.compile(r"(?P<name>.+)\.(?P<number>[0-9]{1,9})\.json")
 
 
@@ -56,10 +58,11 @@ class DocumentStore:
         require_inside(self.root, self.folder)
         self.transactions.recover()
         try:
-            found = [path.stem for path in self.folder.iterdir() if path.suffix == ".json"]
+            found = os.listdir(self.folder)  # noqa: PTH208 - names are wanted, and paths cost
         except (FileNotFoundError, NotADirectoryError):
             return []
-        return sorted(name for name in found if not name.startswith("."))
+        shown = (name for name in found if name.endswith(_SUFFIX) and not name.startswith("."))
+        return sorted(name.removesuffix(_SUFFIX) for name in shown)
 
     def path(self, name: str) -> Path:
         """Where a document is, or would be. Raises `ConfigError` for a name that is not allowed."""

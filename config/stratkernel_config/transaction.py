@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from filelock import BaseFileLock
 
 LOCK_SECONDS: Final = 10.0
+_LOCK: Final = ".lock"
 _OURS: Final = re.compile(rf"config/[a-z]+/user_[a-z]+/{ALLOWED}\.json")
 
 
@@ -41,6 +42,9 @@ class Transactions:
 
         require_inside(self._home, self._folder)
         self._folder.mkdir(parents=True, exist_ok=True)
+        lock = self._folder / _LOCK
+        if lock.is_symlink():
+            raise ConfigError(f"{lock}: a symbolic link, which is not followed; remove it")
         try:
             self._lock.acquire()
         except Timeout:
@@ -56,7 +60,7 @@ class Transactions:
         """Held more than once by the same thread, it is released when all have released it."""
         from filelock import FileLock
 
-        return FileLock(self._folder / ".lock", timeout=LOCK_SECONDS)
+        return FileLock(self._folder / _LOCK, timeout=LOCK_SECONDS)
 
     def recover(self) -> None:
         """Finish what a process that died had begun; costs next to nothing when there is nothing."""

@@ -6,6 +6,7 @@ import random
 import stat
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from copy import deepcopy
 from pathlib import Path
@@ -105,6 +106,25 @@ def test_j2_the_second_of_two_editors_is_refused_with_a_difference(beside_good: 
         beside_good.update("good", {**ui.raw, "tags": ["ui"]}, expected_hash=ui.content_hash)
     assert '-    "vim"' in str(refused.value)
     assert beside_good.get("good").document.tags == ["vim"]
+
+
+def test_j2_of_many_savers_at_once_that_read_the_same_one_wins(
+    home: Path, beside_good: StrategyManager
+) -> None:
+    read = beside_good.get("good")
+
+    def save(number: int) -> bool:
+        manager = StrategyManager(home, made_catalogue())
+        try:
+            manager.update("good", {**read.raw, "tags": [str(number)]}, expected_hash=read.content_hash)
+        except StaleDocumentError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(save, range(16)))
+    assert won.count(True) == 1
+    assert beside_good.get("good").document.tags == [str(won.index(True))]
 
 
 def test_j3_a_file_that_is_replaced_while_it_is_read_is_the_old_or_the_new_one(
@@ -233,6 +253,18 @@ def test_j11_links_inside_the_folder_are_listed_but_not_followed(
     with pytest.raises(ConfigError):
         beside_good.save(template("link"))
     assert outside.read_bytes() == before
+
+
+def test_j11_a_lock_that_is_a_link_harms_nothing_outside(
+    manager: StrategyManager, home: Path, tmp_path: Path
+) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("precious", encoding="utf-8")
+    (home / "config").mkdir(parents=True)
+    (home / "config" / ".lock").symlink_to(outside)
+    with pytest.raises(ConfigError, match=r"\.lock: a symbolic link"):
+        manager.create("a", "cross-calm")
+    assert outside.read_text(encoding="utf-8") == "precious"
 
 
 def test_j11_a_folder_that_leads_out_of_the_home_is_refused(

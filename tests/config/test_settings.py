@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from stratkernel_config.errors import ConfigError
-from stratkernel_config.home import project_home
-from stratkernel_config.settings import disabled_plugins
+from stratkernel_config.home import project_home, using_home
+from stratkernel_config.settings import disabled_plugins, preferred_providers
 
 
 def write(home: Path, text: str) -> Path:
@@ -70,3 +70,19 @@ def test_project_home_by_default_is_the_folder_for_user_data(
         monkeypatch.setenv("STRATKERNEL_HOME", value)
     assert project_home().is_absolute()
     assert project_home().name == "stratkernel"
+
+
+def test_project_home_is_what_a_command_was_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STRATKERNEL_HOME", "/somewhere/else")
+    with using_home(tmp_path):
+        assert project_home() == tmp_path
+        with using_home(None):
+            assert project_home() == tmp_path
+    assert project_home() == Path("/somewhere/else")
+
+
+@pytest.mark.parametrize("pairs", ["[]", "3", '{"rsi": 1}'])
+def test_preferred_providers_that_are_no_pairs_are_an_error(tmp_path: Path, pairs: str) -> None:
+    write(tmp_path, f'{{"plugins": {{"preferred": {pairs}}}}}')
+    with pytest.raises(ConfigError, match=r"plugins\.preferred: expected names and distributions"):
+        preferred_providers(tmp_path)

@@ -84,7 +84,12 @@ def list_documents(arguments: argparse.Namespace) -> int:
 def _row(listed: "ListedDocument[Any]") -> tuple[str, str, str, str]:
     if listed.saved is None:
         count = len(listed.errors)
-        return listed.name, "-", "-", f"not valid: {count} error{'s' if count > 1 else ''}, see below"
+        return (
+            listed.name,
+            listed.subject or "-",
+            "-",
+            f"not valid: {count} error{'s' if count > 1 else ''}, see below",
+        )
     document = listed.saved.document
     return listed.name, document.subject, document.timeframe or "-", values_line(document.parameters)
 
@@ -93,7 +98,7 @@ def _listed_dict(manager: "DocumentManager[Any]", listed: "ListedDocument[Any]")
     document = None if listed.saved is None else listed.saved.document
     return {
         "name": listed.name,
-        manager.model.kind: None if document is None else document.subject,
+        manager.model.kind: listed.subject,
         "valid": listed.valid,
         "errors": [problem.to_dict() for problem in listed.errors],
         "timeframe": None if document is None else document.timeframe,

@@ -12,6 +12,7 @@ from stratkernel._version import __version__
 from stratkernel.kernel.errors import StratkernelError, UsageError, describe, did_you_mean
 from stratkernel.kernel.guard import own_stdout, real_interrupts
 from stratkernel_config.errors import ConfigError
+from stratkernel_config.home import using_home
 
 DONE: Final = 0
 FAILURE: Final = 1
@@ -124,12 +125,13 @@ def _call(
     add_arguments(parser)
     _add_common(parser)
     arguments = parser.parse_args(argv)
-    with real_interrupts(), own_stdout():
+    with real_interrupts(), own_stdout(), using_home(arguments.home):
         return int(execute(arguments))
 
 
 def _add_common(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("plugins and messages")
+    group = parser.add_argument_group("home, plugins and messages")
+    group.add_argument("--home", metavar="DIR", help="the project home (default: STRATKERNEL_HOME)")
     group.add_argument("--no-plugins", action="store_true", help="load none but stratkernel's own plugins")
     group.add_argument("--strict-plugins", action="store_true", help="fail when any plugin does not work")
     group.add_argument("-v", "--verbose", action="store_true", help="show tracebacks")

@@ -113,7 +113,10 @@ def execute(arguments: argparse.Namespace) -> int:
     chosen = choose_strategy(kernel, arguments.strategy, parse_parameters(arguments.param))
     max_gap = chosen.max_gap if arguments.max_gap is None else arguments.max_gap
     gaps = GapRule(arguments.gaps or chosen.gaps, max_gap)
-    arguments.timeframe = arguments.timeframe or chosen.timeframe
+    if chosen.timeframe and not arguments.timeframe:
+        arguments.timeframe = chosen.timeframe
+        told = f"timeframe {chosen.timeframe} is the document's; --timeframe beats it"
+        print(f"stratkernel: {told}", file=sys.stderr)
     candles = load_candles(kernel, arguments)
     warn_of_broken_plugins(kernel, verbose=arguments.verbose)
     options = RunOptions(start=start, end=end, origin=origin, gaps=gaps)

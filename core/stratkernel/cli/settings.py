@@ -10,7 +10,6 @@ from stratkernel.cli.config_support import print_json, print_table
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print a JSON list")
     group = parser.add_argument_group("values that beat the environment and the file")
-    group.add_argument("--home", metavar="DIR")
     group.add_argument("--database-url", metavar="URL")
     group.add_argument("--log-level", choices=("debug", "info", "warning", "error"))
     group.add_argument("--executor", metavar="URL")

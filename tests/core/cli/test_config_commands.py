@@ -453,3 +453,37 @@ def test_config_prints_nothing_that_a_terminal_would_obey(stratkernel: Any, stra
     for arguments in (("list",), ("list", "--json"), ("show", "my-ema"), ("show", "my-ema", "--json")):
         out = stratkernel("config", *arguments).out
         assert not [letter for letter in out if not letter.isprintable() and letter != "\n"]
+
+
+def test_config_list_says_which_strategy_an_invalid_document_is_of(
+    stratkernel: Any, strategies: Path
+) -> None:
+    strategies.mkdir(parents=True)
+    raw = {"schema_version": 2, "name": "bad", "strategy": "rsi", "parameters": {"period": 0}}
+    (strategies / "bad.json").write_bytes(dump_json(raw))
+    (listed,) = as_json(stratkernel("config", "list", "--json"))
+    assert (listed["strategy"], listed["valid"]) == ("rsi", False)
+
+
+def test_home_flag_beats_the_variable_for_every_command(stratkernel: Any, home: Path, tmp_path: Path) -> None:
+    other = tmp_path / "elsewhere"
+    assert stratkernel("init", "--home", str(other)).code == 0
+    made = ("config", "new", "a", "--template", "rsi-reversal", "--home", str(other))
+    assert stratkernel(*made).code == 0
+    assert (other / "config/strategies/user_strategies/a.json").is_file()
+    assert not (home / "config").exists()
+    shown = as_json(stratkernel("settings", "--json", "--home", str(other)))
+    assert (shown[0]["value"], shown[0]["origin"]) == (str(other), "flag")
+    assert as_json(stratkernel("config", "list", "--json")) == []
+
+
+@pytest.mark.usefixtures("mine")
+def test_run_over_candles_of_another_timeframe_says_whose_timeframe_it_is(
+    stratkernel: Any, candles: str
+) -> None:
+    stratkernel("config", "set", "my-ema", "--timeframe", "1d")
+    outcome = stratkernel("run", "my-ema", "--data", candles)
+    assert outcome.code == 2
+    assert "timeframe 1d is the document's; --timeframe beats it" in outcome.err
+    assert "its candles are 1h, not 1d" in outcome.err
+    assert stratkernel("run", "my-ema", "--data", candles, "--timeframe", "1h").code == 0

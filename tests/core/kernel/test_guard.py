@@ -1,7 +1,10 @@
 """The fence: everything that a plugin raises becomes one error; a real Ctrl-C does not."""
 
+import gc
 import signal
 import sys
+import weakref
+from functools import partial
 
 import pytest
 
@@ -53,6 +56,37 @@ def test_contained_hands_any_exception_over_and_goes_on(error: BaseException) ->
 def test_guard_without_failure_says_nothing() -> None:
     with guard("who", "doing"):
         pass
+
+
+def test_guard_asks_for_its_text_only_when_it_fails() -> None:
+    asked: list[str] = []
+
+    def doing() -> str:
+        asked.append("on 3 candles")
+        return asked[-1]
+
+    with guard("who", doing):
+        pass
+    assert not asked
+    with pytest.raises(PluginError, match="^who failed on 3 candles: ValueError: v$"), guard("who", doing):
+        raise ValueError("v")
+
+
+def test_guard_lets_go_of_what_it_was_given_at_once() -> None:
+    class Candles:
+        def __str__(self) -> str:
+            return "candles"
+
+    gc.disable()  # in a cycle they would keep their memory until the next collection
+    try:
+        given = Candles()
+        watched = weakref.ref(given)
+        with guard("who", partial(str, given)):
+            pass
+        del given
+        assert watched() is None
+    finally:
+        gc.enable()
 
 
 def test_guard_lets_plugin_errors_pass_as_they_are() -> None:

@@ -55,6 +55,19 @@ def test_p12_shared_name_errors_only_when_used_bare(empty: Kernel) -> None:
     assert isinstance(ambiguous.value, UsageError)
 
 
+def test_name_that_was_used_is_looked_up_anew_when_its_providers_change(empty: Kernel) -> None:
+    add(empty, "one", "rsi")
+    assert empty.resolve(STRATEGY, "rsi").qualified == "one-dist:rsi"
+    add(empty, "two", "rsi")
+    with pytest.raises(AmbiguousNameError):
+        empty.resolve(STRATEGY, "rsi")
+    empty.records[0].withdraw(PluginState.FAILED, "gone")
+    assert empty.resolve(STRATEGY, "rsi").qualified == "two-dist:rsi"
+    empty.records[1].withdraw(PluginState.FAILED, "gone too")
+    with pytest.raises(UnknownNameError):
+        empty.resolve(STRATEGY, "rsi")
+
+
 def test_shared_names_are_listed(empty: Kernel) -> None:
     add(empty, "one", "rsi", "fine")
     add(empty, "two", "rsi")

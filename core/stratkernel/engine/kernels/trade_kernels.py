@@ -182,6 +182,11 @@ def _match_arrays(
 
 def _transitions(types: npt.NDArray[np.int8]) -> tuple[IntArray, IntArray, FloatArray]:
     """Which signals open and which close a position, and the side (+1.0 or -1.0) of each that opens."""
+    if not (types == _ENTRY_SHORT).any():  # then the latest word on longs is the position
+        said = np.flatnonzero((types == _ENTRY_LONG) | (types == _EXIT_LONG))
+        held = types.take(said) == _ENTRY_LONG
+        changes = said[held != np.concatenate(([False], held[:-1]))]
+        return changes[0::2], changes[1::2], np.ones((len(changes) + 1) // 2)
     state = _FLAT
     after = bytes([state := _NEXT_STATE[state + kind] for kind in types.tolist()])
     states = np.frombuffer(b"\0" + after, dtype=np.uint8)

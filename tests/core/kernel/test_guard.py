@@ -68,7 +68,7 @@ def test_guard_asks_for_its_text_only_when_it_fails() -> None:
     with guard("who", doing):
         pass
     assert not asked
-    with pytest.raises(PluginError, match="^who failed on 3 candles: ValueError: v$"), guard("who", doing):
+    with pytest.raises(PluginError, match=r"^who failed on 3 candles: ValueError: v$"), guard("who", doing):
         raise ValueError("v")
 
 

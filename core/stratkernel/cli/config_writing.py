@@ -98,22 +98,22 @@ def edit(arguments: argparse.Namespace) -> int:
     manager = open_manager(arguments)
     stored = manager.store.read(arguments.name)
     folder = Path(tempfile.mkdtemp(prefix="stratkernel-"))
-    copy = folder / stored.path.name
-    copy.write_bytes(stored.data)
-    _run_editor(editor, copy)
-    data = read_bytes(copy)
+    temporary = folder / stored.path.name
+    temporary.write_bytes(stored.data)
+    _run_editor(editor, temporary)
+    data = read_bytes(temporary)
     if data == stored.data:
         print("nothing was changed")
     else:
         try:
-            raw = parse_json(data, str(copy))
+            raw = parse_json(data, str(temporary))
             if not isinstance(raw, dict):
-                raise UsageError(f"{copy}: expected an object")
+                raise UsageError(f"{temporary}: expected an object")
             saved = manager.update(arguments.name, raw, expected_hash=stored.content_hash)
         except ConfigError as error:
-            raise UsageError(f"{error}\nnot saved; what you wrote is in {copy}") from None
+            raise UsageError(f"{error}\nnot saved; what you wrote is in {temporary}") from None
         print(saved_line("saved", saved))
-    copy.unlink()
+    temporary.unlink()
     folder.rmdir()
     return 0
 

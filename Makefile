@@ -61,9 +61,8 @@ bench: $(VENV)/.bench ## ratios against the named peers
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
 constraints: ## resolve constraints.txt anew (needs uv)
-	@uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --no-emit-index-url \
-	  --no-emit-find-links $(addprefix --extra ,ui postgres fast dask ccxt) --group dev --group bench \
-	  pyproject.toml -o constraints.txt
+	@uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+	  $(addprefix --extra ,ui postgres fast dask ccxt) --group dev --group bench pyproject.toml -o constraints.txt
 
 clean: ## remove what the targets made
 	@rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache

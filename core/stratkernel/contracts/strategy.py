@@ -17,6 +17,7 @@ from stratkernel.contracts.params import make_params
 from stratkernel.contracts.signals import Signals
 from stratkernel.contracts.state import State
 from stratkernel.contracts.templates import packaged_templates
+from stratkernel.kernel.errors import PluginContractError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,9 +129,9 @@ class BaseStrategy(ABC, Generic[P]):
         """The indicators that `calculate` reads, by the alias under which it reads them."""
         return {}
 
-    def calculate(self, data: StrategyData) -> Signals:
+    def calculate(self, data: StrategyData) -> Signals:  # noqa: ARG002 - subclasses read it
         """The signals on these rows."""
-        raise NotImplementedError(f"{type(self).__name__} defines neither calculate nor advance")
+        raise PluginContractError(f"strategy '{self.name}' defines neither calculate nor advance")
 
     def initial_state(self) -> State:
         """The state before the first row, for a strategy with memory of its own."""

@@ -13,7 +13,7 @@ from stratkernel.kernel.kinds import DATA_SOURCE
 
 def source(name: str, **attributes: Any) -> type[DataSource]:
     def load(self: DataSource, request: SourceRequest) -> RawCandles:
-        raise NotImplementedError
+        raise AssertionError("only chosen, never asked")
 
     return type(name.title(), (DataSource,), {"name": name, "load": load, **attributes})
 

@@ -26,7 +26,8 @@ class BaseIndicator(ABC, Generic[P]):
 
     A class declares its `name`, its parameter model (`BaseIndicator[MyParams]`), `inputs` (columns it
     reads, by default of the candles), `outputs` (by default one, of its own name) and its lookback.
-    `nullable` outputs may be NaN after the warm-up; `event_outputs` are given as `Events`.
+    `nullable` outputs may be NaN after the warm-up; `event_outputs` are given as `Events`. `absorbing`
+    promises that a value that is not finite stays so, as in a recurrence: the last one then tells of all.
     Rows in which an input is not yet defined never reach it: an indicator sees no NaN.
 
     It may also define `step(candle, state) -> (value or values by output, state)` for one candle in plain
@@ -39,6 +40,7 @@ class BaseIndicator(ABC, Generic[P]):
     outputs: ClassVar[tuple[str, ...]] = ()
     event_outputs: ClassVar[frozenset[str]] = frozenset()
     nullable: ClassVar[frozenset[str]] = frozenset()
+    absorbing: ClassVar[bool] = False
     state_version: ClassVar[int] = 1
 
     def __init_subclass__(cls, **kwargs: Any) -> None:

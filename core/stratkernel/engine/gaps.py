@@ -54,7 +54,7 @@ _NONE: Final = np.empty(0, dtype=np.int64)
 
 def apply_gaps(candles: Candles, rule: GapRule) -> GapOutcome:
     """Find the gaps and treat them; where the source omits candles without trades there are none."""
-    if candles.omits_empty or _is_gapless(candles):
+    if candles.omits_empty or candles.is_gapless:
         return GapOutcome(candles, _NONE, _NONE, 0, 0)
     missing = missing_before(candles.open_time, candles.timeframe, candles.calendar)
     holes = np.flatnonzero(missing > rule.max_gap)
@@ -68,12 +68,6 @@ def apply_gaps(candles: Candles, rule: GapRule) -> GapOutcome:
         left = missing_before(filled.open_time, filled.timeframe, filled.calendar)
         return GapOutcome(filled, _NONE, np.flatnonzero(left > rule.max_gap), total, count)
     return GapOutcome(candles, _NONE, holes, total, count)
-
-
-def _is_gapless(candles: Candles) -> bool:
-    """Ordered, aligned candles that span just their own lengths have no room for a gap."""
-    length, count = candles.timeframe.micros, len(candles)
-    return count == 0 or candles.open_time[-1] - candles.open_time[0] == (count - 1) * (length or 0)
 
 
 def after_gap_mask(rows: IntArray, after: IntArray, lookback: int) -> BoolArray:

@@ -55,7 +55,8 @@ def check_outputs(
             columns[output] = _events(named[output], given, what)
             continue
         array = _column(named[output], len(given), what)
-        _check_finite(array, given, undefined[output], what, nullable=output in indicator.nullable)
+        if not (indicator.absorbing and len(array) and np.isfinite(array[-1])):
+            _check_finite(array, given, undefined[output], what, nullable=output in indicator.nullable)
         columns[output] = array
     return columns
 

@@ -150,7 +150,7 @@ def _table(
             run.origin,
         ),
         rows=rows,
-        timestamp=candles.close_time.take(rows),
+        timestamp=candles.close_times_at(rows),
         types=signals.types,
         price=candles.columns.close.take(rows),
         confidence=signals.confidence,

@@ -19,6 +19,7 @@ class Ema(BaseIndicator[EmaParams]):
     """
 
     name = "ema"
+    absorbing = True
 
     def lookback(self) -> int:
         return self.params.period - 1

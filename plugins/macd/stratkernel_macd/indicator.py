@@ -117,6 +117,7 @@ class Macd(BaseIndicator[MacdParams]):
     """
 
     name = "macd"
+    absorbing = True
     outputs: ClassVar[tuple[str, ...]] = ("macd", "signal", "histogram")
 
     def lookback(self) -> Mapping[str, int]:

@@ -248,3 +248,23 @@ def test_stream_saved_by_another_version_is_refused() -> None:
         stream("1.0").restore(saved, {"symbol": "B"})
     with pytest.raises(Exception, match="damaged"):
         stream("1.0").restore(saved[:-3], {"symbol": "A"})
+
+
+@pytest.mark.parametrize("name", ["ema", "macd"])
+def test_absorbing_indicators_keep_a_value_that_is_not_finite(kernel: Kernel, name: str) -> None:
+    """What they promise: closes near the largest float overflow once and for ever, and are found."""
+    close = np.full(300, 1e300)
+    close[100:110] = 1.7e308
+    made = IndicatorFactory(kernel).create(name)
+    assert made.absorbing
+    close[100] = np.inf
+    columns = Columns({"close": close}, np.arange(300, dtype=np.int64))
+    with np.errstate(all="ignore"):
+        values, _ = made.advance(columns, made.initial_state())
+    for column in values.values() if isinstance(values, Mapping) else [values]:
+        assert isinstance(column, np.ndarray)
+        assert not np.isfinite(column[100:]).any()
+    built = graph(kernel, a=indicator(name))
+    found = pytest.raises(PluginContractError, match=f"indicator '{name}'.* is (inf|nan) at the candle")
+    with np.errstate(all="ignore"), found:
+        built.advance(columns, built.initial_states(), 0)

@@ -376,3 +376,15 @@ def test_observers_are_told_once_and_cannot_change_the_result(candles: Candles) 
     result = run(kernel, candles, "every_tenth")
     assert seen == [("acme-made:every_tenth", len(result.signals))]
     assert "RuntimeError: observer" in result.quality["observer_failures"][0]
+
+
+def test_close_times_of_rows_by_arithmetic_are_those_of_the_column() -> None:
+    whole = candles_from_close(random_walk(50), timeframe="1h")
+    rows = np.array([0, 3, 49])
+    np.testing.assert_array_equal(whole.close_times_at(rows), whole.close_time[rows])
+    assert whole.is_gapless
+    gapped = without(whole, 10, 12)
+    assert not gapped.is_gapless
+    np.testing.assert_array_equal(gapped.close_times_at(rows[:2]), gapped.close_time[rows[:2]])
+    last = np.array([len(gapped) - 1])
+    np.testing.assert_array_equal(gapped.close_times_at(last), gapped.close_time[last])

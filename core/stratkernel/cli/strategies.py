@@ -10,15 +10,18 @@ from stratkernel.kernel.registry import Item
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("name", nargs="?", metavar="STRATEGY", help="one strategy only")
+    parser.add_argument(
+        "name", nargs="?", metavar="STRATEGY", help="one strategy only, or a document of yours"
+    )
     parser.add_argument("--json", action="store_true", help="print a JSON list, with a JSON Schema each")
 
 
 def execute(arguments: argparse.Namespace) -> int:
+    from stratkernel.cli.strategy_argument import strategy_item
     from stratkernel.contracts.strategy import BaseStrategy
 
     kernel = open_kernel(arguments)
-    items = (kernel.resolve(STRATEGY, arguments.name),) if arguments.name else kernel.items(STRATEGY)
+    items = (strategy_item(kernel, arguments.name),) if arguments.name else kernel.items(STRATEGY)
     warn_of_broken_plugins(kernel, verbose=arguments.verbose)
     if arguments.json:
         print(json.dumps([_as_dict(item) for item in items], indent=2))

@@ -10,6 +10,7 @@ from stratkernel.engine.factory import StrategyFactory
 from stratkernel.engine.gaps import GapPolicy
 from stratkernel.kernel.errors import UnknownNameError, UsageError, did_you_mean
 from stratkernel.kernel.kinds import STRATEGY
+from stratkernel.kernel.registry import Item
 from stratkernel_config.models import Gaps
 
 if TYPE_CHECKING:
@@ -55,6 +56,12 @@ def choose_strategy(kernel: "Kernel", text: str, parameters: Mapping[str, Any]) 
     )
     gaps = document.gaps or Gaps()
     return ChosenStrategy(strategy, document.timeframe, gaps.policy, gaps.max_gap)
+
+
+def strategy_item(kernel: "Kernel", text: str) -> Item:
+    """The installed strategy that a name or a document stands for; raises as `choose_strategy` does."""
+    checked = _document(kernel, text)
+    return kernel.resolve(STRATEGY, text if checked is None else checked.installed.qualified)
 
 
 def _document(kernel: "Kernel", text: str) -> "Checked[StrategyDocument] | None":

@@ -333,6 +333,14 @@ def test_run_lets_flags_beat_the_document(stratkernel: Any, candles: str) -> Non
     assert same["config_hash"] != got["config_hash"]  # the gap rule is part of it
 
 
+def test_strategies_takes_a_documents_name_and_shows_what_it_runs(stratkernel: Any, strategies: Path) -> None:
+    assert stratkernel("config", "new", "mine", "--template", "rsi-reversal").code == 0
+    shown = stratkernel("strategies", "mine")
+    assert shown.code == 0
+    assert shown.out.startswith("rsi  (stratkernel-rsi ")
+    assert "--param period=14" in shown.out
+
+
 @pytest.mark.usefixtures("mine")
 def test_run_of_an_unknown_name_suggests_documents_too(stratkernel: Any, candles: str) -> None:
     outcome = stratkernel("run", "my-emb", "--data", candles)

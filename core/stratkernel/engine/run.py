@@ -104,7 +104,7 @@ def _fold(stream: StrategyStream, outcome: GapOutcome) -> tuple[Signals, IntArra
         if start:
             stream.reset()
         part = stream.advance(columns.slice(start, stop) if (start, stop) != (0, total) else columns)
-        since.append(part.rows.copy() if start else part.rows)
+        since.append(part.rows)
         part.rows = part.rows + start
         parts.append(part)
     if len(parts) == 1:

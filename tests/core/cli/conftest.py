@@ -4,11 +4,13 @@ import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from plugin_modules import on_path
 from stratkernel.cli import main
+from stratkernel.testing.candles import candles_from_close, random_walk
 
 
 @dataclass(frozen=True)
@@ -53,3 +55,21 @@ def stratkernel(home: Path, capsys: pytest.CaptureFixture[str]) -> Stratkernel:
         return Outcome(code, output.out, output.err)
 
     return call
+
+
+@pytest.fixture
+def strategies(home: Path) -> Path:
+    return home / "config" / "strategies" / "user_strategies"
+
+
+@pytest.fixture
+def candles(tmp_path: Path) -> str:
+    path = tmp_path / "candles.csv"
+    candles_from_close(random_walk(600, seed=2)).frame.to_csv(path)
+    return str(path)
+
+
+@pytest.fixture
+def mine(stratkernel: Any) -> None:
+    """A document `my-ema`."""
+    assert stratkernel("config", "new", "my-ema", "--template", "ema-crossover-swing").code == 0

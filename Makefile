@@ -53,7 +53,7 @@ test: $(VENV)/.dev ## the whole test-suite
 lint: $(VENV)/.dev ## format, lint, types, layers
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
-	@$(BIN)/mypy core config plugins/*/stratkernel_* examples/*/stratkernel_*
+	@$(BIN)/mypy core config database plugins/*/stratkernel_* examples/*/stratkernel_*
 	@$(BIN)/pyright --pythonpath $(BIN)/python
 	@$(BIN)/lint-imports
 

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from stratkernel_config.catalogue import Catalogue, Installed
 from stratkernel_config.errors import CatalogueError, DocumentError, Problem, shown
-from stratkernel_config.models import MAX_REQUIRED, MAX_TEXT, MAX_TIMEFRAMES, REFERENCE, D
+from stratkernel_config.models import MAX_REQUIRED, MAX_TEXT, MAX_TIMEFRAMES, REFERENCE, UNION_TAGS, D
 from stratkernel_config.requirements import is_range, pip_line, satisfies
 from stratkernel_config.versions import CURRENT_VERSION, upgraded
 
@@ -92,9 +92,13 @@ def _fill(
 
 def _timeframe_problems(raw: Mapping[str, Any], where: str, catalogue: Catalogue) -> Iterator[Problem]:
     extra = raw.get("extra_timeframes")
-    extra = extra[:MAX_TIMEFRAMES] if isinstance(extra, list) else []
+    steps: Mapping[int | str, Any] = {}
+    if isinstance(extra, list):
+        steps = dict(enumerate(extra[:MAX_TIMEFRAMES]))
+    elif isinstance(extra, dict):
+        steps = {name: name for name in list(extra)[:MAX_TIMEFRAMES]}
     named = {"$.timeframe": raw.get("timeframe")}
-    named |= {f"$.extra_timeframes[{n}]": each for n, each in enumerate(extra)}
+    named |= {json_path("$.extra_timeframes", (step,)): each for step, each in steps.items()}
     for place, timeframe in named.items():
         if isinstance(timeframe, str) and timeframe not in catalogue.timeframes:
             yield Problem(where, place, f"one of {', '.join(catalogue.timeframes)}", shown(timeframe))
@@ -126,7 +130,7 @@ def validation_problems(
     """What pydantic says, in the words of this project; `at` is the path of what was validated."""
     for number, detail in enumerate(error.errors(include_url=False)):
         hints = known if number < _MAX_HINTS else ()
-        place = json_path(at, detail["loc"])
+        place = json_path(at, tuple(step for step in detail["loc"] if step not in UNION_TAGS))
         if detail["type"] == "missing":
             yield Problem(where, place, "a value", "nothing")
         elif detail["type"] == "extra_forbidden":

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag
 
 from stratkernel_config.versions import CURRENT_VERSION
 
@@ -14,22 +14,41 @@ REFERENCE = r"^([A-Za-z0-9][A-Za-z0-9._\-]*:)?[a-z][a-z0-9_]*$"
 Reference = Annotated[str, Field(pattern=REFERENCE, max_length=200)]
 TimeframeName = Annotated[str, Field(pattern=r"^[1-9][0-9]{0,2}[mhdwM]$")]
 GapPolicy = Literal["continue", "reset", "fill"]
+HigherSource = Literal["resampled", "venue"]
+OF_LIST, OF_OBJECT = "<list>", "<object>"
+UNION_TAGS = frozenset({OF_LIST, OF_OBJECT})
+"""Steps in the places of errors that are in no document."""
 
 
-class _Model(BaseModel):
+def _form(value: object) -> str:
+    return OF_OBJECT if isinstance(value, dict) else OF_LIST
+
+
+class StrictModel(BaseModel):
     model_config: ClassVar[ConfigDict] = ConfigDict(
         frozen=True, extra="forbid", strict=True, allow_inf_nan=False
     )
 
 
-class Gaps(_Model):
+class Gaps(StrictModel):
     """What happens at missing candles."""
 
     policy: GapPolicy = Field("continue", description="go on and flag, start the warm-up anew, or fill")
     max_gap: int = Field(0, ge=0, le=1_000_000, description="gaps of up to this many candles are ignored")
 
 
-class Display(_Model):
+class Exits(StrictModel):
+    """When a position is left without a signal; fractions, 0.02 is 2 %."""
+
+    stop_loss: float | None = Field(None, gt=0, lt=1, description="below the entry price, as a fraction")
+    take_profit: float | None = Field(None, gt=0, le=100, description="above the entry price, as a fraction")
+    trailing_stop: float | None = Field(
+        None, gt=0, lt=1, description="below the best price since the entry, as a fraction"
+    )
+    max_bars: int | None = Field(None, ge=1, le=1_000_000, description="longest holding time, candles")
+
+
+class Display(StrictModel):
     """How a chart shows an indicator."""
 
     pane: Literal["price", "own"] = Field("own", description="over the candles, or in a pane of its own")
@@ -38,7 +57,7 @@ class Display(_Model):
     visible: bool = Field(default=True, description="whether it is shown at first")
 
 
-class Document(_Model):
+class Document(StrictModel):
     """What both kinds have in common."""
 
     kind: ClassVar[Literal["strategy", "indicator"]]
@@ -68,6 +87,13 @@ class Document(_Model):
         return str(getattr(self, self.kind))
 
 
+ExtraTimeframes = Annotated[
+    Annotated[list[TimeframeName], Field(max_length=MAX_TIMEFRAMES), Tag(OF_LIST)]
+    | Annotated[dict[str, HigherSource], Field(max_length=MAX_TIMEFRAMES), Tag(OF_OBJECT)],
+    Discriminator(_form),
+]
+
+
 class StrategyDocument(Document):
     """A strategy with its parameters, under a name of its own."""
 
@@ -76,10 +102,23 @@ class StrategyDocument(Document):
     strategy: Reference = Field(
         description="name, or distribution:name", examples=["stratkernel-ema:ema_crossover"]
     )
-    extra_timeframes: list[TimeframeName] = Field(
-        [], max_length=MAX_TIMEFRAMES, description="higher ones that it reads"
+    extra_timeframes: ExtraTimeframes = Field(
+        [],
+        description="higher ones that it reads, resampled from the candles; or each with its source",
+        examples=[["1h"], {"1h": "resampled", "1d": "venue"}],
     )
     gaps: Gaps | None = Field(None, description="at missing candles; left out, the command decides")
+    exits: Exits | None = Field(
+        None,
+        description="positions are also left at a stop, a target or after so many candles",
+        examples=[{"stop_loss": 0.02, "take_profit": 0.05, "max_bars": 48}],
+    )
+
+    @property
+    def timeframe_sources(self) -> dict[str, str]:
+        """Where candles of each higher timeframe come from; those of a list are resampled."""
+        given = self.extra_timeframes
+        return dict(given) if isinstance(given, dict) else dict.fromkeys(given, "resampled")
 
 
 class IndicatorDocument(Document):
@@ -95,7 +134,7 @@ D = TypeVar("D", bound=Document)
 
 _ORDER = (
     *("schema_version", "name", "strategy", "indicator", "description", "category", "parameters"),
-    *("timeframe", "extra_timeframes", "gaps", "display", "tags", "requires"),
+    *("timeframe", "extra_timeframes", "gaps", "exits", "display", "tags", "requires"),
 )
 
 

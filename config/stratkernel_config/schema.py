@@ -62,4 +62,5 @@ def _name_timeframes(properties: dict[str, Any], timeframes: Sequence[str]) -> N
     names = {"type": "string", "enum": list(timeframes)}
     properties["timeframe"]["anyOf"] = [names, {"type": "null"}]
     if "extra_timeframes" in properties:
-        properties["extra_timeframes"]["items"] = names
+        for form in properties["extra_timeframes"]["oneOf"]:
+            form["items" if form["type"] == "array" else "propertyNames"] = names

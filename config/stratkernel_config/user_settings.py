@@ -18,14 +18,17 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from stratkernel_config.documents import load_json
+from stratkernel_config.checking import json_path
+from stratkernel_config.documents import load_json, parse_json
 from stratkernel_config.errors import ConfigError, DocumentError, Problem, shown
 from stratkernel_config.home import project_home
+from stratkernel_config.retention import Retention, RunLimits
 from stratkernel_config.settings import disabled_plugins
 
 PREFIX: Final = "STRATKERNEL_"
 IN_FILE: Final = {
     "database_url": "database_url",
+    "retention": "retention",
     "disable": "plugins.disabled",
     "prefer": "plugins.preferred",
     "log_level": "log_level",
@@ -47,6 +50,9 @@ class Settings(BaseSettings):
 
     home: Path = Field(description="the project home")
     database_url: str = Field("", max_length=2000, description="where runs and candles are kept, as a URL")
+    retention: Annotated[Retention, NoDecode] = Field(
+        Retention(), description="which stored runs `stratkernel db clean` keeps; without limits all"
+    )
     disable: Annotated[tuple[str, ...], NoDecode] = Field((), description="plugins that are not loaded")
     prefer: Annotated[dict[str, str], NoDecode] = Field(
         {}, description="which distribution a bare name means where several provide it"
@@ -58,6 +64,11 @@ class Settings(BaseSettings):
     ui_host: str = Field("127.0.0.1", max_length=255, description="address that the dashboard listens on")
     ui_port: int = Field(8050, ge=1, le=65535, description="port that the dashboard listens on")
     ui_password: str | None = Field(None, description="the variable that holds it, as $env:NAME")
+
+    @field_validator("retention", mode="before")
+    @classmethod
+    def _json(cls, value: Any) -> Any:
+        return parse_json(value.encode(), f"{PREFIX}RETENTION") if isinstance(value, str) else value
 
     @field_validator("disable", mode="before")
     @classmethod
@@ -141,7 +152,8 @@ def load_settings(flags: Mapping[str, Any] | None = None) -> LoadedSettings:
         changed["disable"] = tuple(dict.fromkeys([*settings.disable, *sorted(disabled_plugins(home))]))
         origins["disable"] = f"{path} and {PREFIX}DISABLE"
     if not settings.database_url:
-        changed["database_url"] = f"sqlite:///{(home / 'stratkernel.db').as_posix()}"
+        file = (home / "stratkernel.db").as_posix()
+        changed["database_url"] = "sqlite:///" + file.replace("%", "%25").replace("?", "%3F")
     return LoadedSettings(settings.model_copy(update=changed), origins)
 
 
@@ -184,6 +196,8 @@ def redacted(name: str, value: Any) -> Any:
     if name == "database_url" and isinstance(value, str):
         value = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value)
         return re.sub(r"(?i)([?&][^=&]*(?:password|passwd|secret|token|key)[^=&]*)=[^&]*", r"\1=***", value)
+    if isinstance(value, Retention):
+        return value.shown()
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -222,12 +236,18 @@ def _problems(error: ValidationError, origins: Mapping[str, str]) -> list[Proble
     """What is not valid, and where it was said; the values of secrets are not shown."""
     problems = []
     for detail in error.errors(include_url=False):
-        name = str(detail["loc"][0])
+        name, steps = str(detail["loc"][0]), detail["loc"][1:]
         expected = detail["msg"].removeprefix("Value error, ").removeprefix("Input should be ")
         got = "something else (not shown)" if name in _SECRET else shown(detail["input"])
+        if detail["type"] == "model_type":
+            expected = "an object"
+        elif detail["type"] == "extra_forbidden":
+            known = Retention.model_fields if len(steps) == 1 else RunLimits.model_fields
+            expected, got = f"only known keys (there are: {', '.join(known)})", shown(steps[-1])
         origin = origins.get(name, "flag")
-        where, place = (
-            (origin, f"$.{IN_FILE[name]}") if origin.endswith(".json") else (f"{origin} ({name})", "")
-        )
+        if origin.endswith(".json"):
+            where, place = origin, json_path(f"$.{IN_FILE[name]}", steps)
+        else:
+            where, place = f"{origin} ({json_path(name, steps)})", ""
         problems.append(Problem(where, place, expected, got))
     return problems

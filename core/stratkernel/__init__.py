@@ -26,29 +26,63 @@ if TYPE_CHECKING:
         Values,
         indicator,
     )
-    from stratkernel.contracts.params import Params
+    from stratkernel.contracts.params import Params, TimeframeName
     from stratkernel.contracts.result import StrategyResult, StrategyRun
     from stratkernel.contracts.signals import SignalFlag, Signals, SignalTable, SignalType, StrategySignal
     from stratkernel.contracts.source import DataSource, RawCandles, SourceRequest
     from stratkernel.contracts.state import State
-    from stratkernel.contracts.storage import StorageBackend
+    from stratkernel.contracts.storage import (
+        CandleStorage,
+        CheckpointStorage,
+        Migrations,
+        Storage,
+        StorageBackend,
+        StrategyStorage,
+    )
+    from stratkernel.contracts.stored import (
+        RunKind,
+        RunQuery,
+        RunRecord,
+        RunStatus,
+        Series,
+        SignalQuery,
+        SignalStatus,
+        StoredSignals,
+        WinRule,
+    )
     from stratkernel.contracts.strategy import BaseStrategy, StrategyData
     from stratkernel.contracts.timeframes import Timeframe
-    from stratkernel.contracts.validator import Finding, SignalValidator
+    from stratkernel.contracts.validator import Finding, RunContext, SignalValidator
     from stratkernel.contracts.window_indicator import WindowIndicator
     from stratkernel.engine.crossings import crossing, level_crossing
+    from stratkernel.engine.data_integration import StrategyDataIntegrator
+    from stratkernel.engine.exits import ExitRules
     from stratkernel.engine.factory import IndicatorFactory, StrategyFactory
     from stratkernel.engine.gaps import GapRule
+    from stratkernel.engine.grid import Grid
+    from stratkernel.engine.higher_candles import candles_of
+    from stratkernel.engine.indicator_cache import IndicatorCache
     from stratkernel.engine.indicator_graph import create_indicator_key
+    from stratkernel.engine.lookahead import check_lookahead
+    from stratkernel.engine.lookahead_report import LookaheadError, LookaheadReport
     from stratkernel.engine.performance import Costs, Performance, evaluate
-    from stratkernel.engine.run import RunOptions, run_strategy
+    from stratkernel.engine.run import run_strategy
+    from stratkernel.engine.run_setup import RunOptions
+    from stratkernel.engine.storage import open_storage
+    from stratkernel.engine.sweep import Sweep, SweepOptions, sweep
+    from stratkernel.engine.timeframe_plan import TimeframePlan
     from stratkernel.kernel.errors import (
         AmbiguousNameError,
+        CandleConflictError,
         DataError,
         ParameterError,
         PluginContractError,
         PluginError,
+        SchemaError,
         StateError,
+        StorageBusyError,
+        StorageError,
+        StorageFullError,
         StratkernelError,
         UnknownNameError,
         UsageError,
@@ -61,30 +95,47 @@ _HOMES: Final = {
     "contracts.arrays": "BoolArray FloatArray IntArray",
     "contracts.calendars": "Calendar",
     "contracts.candles": "Candles",
-    "contracts.columns": "Columns",
     "contracts.chart_layer": "ChartLayer",
+    "contracts.columns": "Columns",
     "contracts.events": "Events",
     "contracts.executor": "Executor",
     "contracts.indicator": "BaseIndicator IndicatorRequest Values indicator",
-    "contracts.params": "Params",
+    "contracts.params": "Params TimeframeName",
     "contracts.result": "StrategyResult StrategyRun",
     "contracts.signals": "SignalFlag SignalTable SignalType Signals StrategySignal",
     "contracts.source": "DataSource RawCandles SourceRequest",
     "contracts.state": "State",
-    "contracts.storage": "StorageBackend",
+    "contracts.storage": (
+        "CandleStorage CheckpointStorage Migrations Storage StorageBackend StrategyStorage"
+    ),
+    "contracts.stored": (
+        "RunKind RunQuery RunRecord RunStatus Series SignalQuery SignalStatus StoredSignals WinRule"
+    ),
     "contracts.strategy": "BaseStrategy StrategyData",
     "contracts.timeframes": "Timeframe",
-    "contracts.validator": "Finding SignalValidator",
+    "contracts.validator": "Finding RunContext SignalValidator",
     "contracts.window_indicator": "WindowIndicator",
     "engine.crossings": "crossing level_crossing",
+    "engine.data_integration": "StrategyDataIntegrator",
+    "engine.exits": "ExitRules",
     "engine.factory": "IndicatorFactory StrategyFactory",
     "engine.gaps": "GapRule",
+    "engine.grid": "Grid",
+    "engine.higher_candles": "candles_of",
+    "engine.indicator_cache": "IndicatorCache",
     "engine.indicator_graph": "create_indicator_key",
+    "engine.lookahead": "check_lookahead",
+    "engine.lookahead_report": "LookaheadError LookaheadReport",
     "engine.performance": "Costs Performance evaluate",
-    "engine.run": "RunOptions run_strategy",
+    "engine.run": "run_strategy",
+    "engine.run_setup": "RunOptions",
+    "engine.storage": "open_storage",
+    "engine.sweep": "Sweep SweepOptions sweep",
+    "engine.timeframe_plan": "TimeframePlan",
     "kernel.errors": (
-        "AmbiguousNameError DataError ParameterError PluginContractError PluginError StateError "
-        "StratkernelError UnknownNameError UsageError"
+        "AmbiguousNameError CandleConflictError DataError ParameterError PluginContractError PluginError "
+        "SchemaError StateError StorageBusyError StorageError StorageFullError StratkernelError "
+        "UnknownNameError UsageError"
     ),
     "kernel.manager": "Kernel",
     "kernel.selection": "PluginSelection",
@@ -100,21 +151,30 @@ __all__ = [
     "BaseStrategy",
     "BoolArray",
     "Calendar",
+    "CandleConflictError",
+    "CandleStorage",
     "Candles",
     "ChartLayer",
+    "CheckpointStorage",
     "Columns",
     "Costs",
     "DataError",
     "DataSource",
     "Events",
     "Executor",
+    "ExitRules",
     "Finding",
     "FloatArray",
     "GapRule",
+    "Grid",
+    "IndicatorCache",
     "IndicatorFactory",
     "IndicatorRequest",
     "IntArray",
     "Kernel",
+    "LookaheadError",
+    "LookaheadReport",
+    "Migrations",
     "ParameterError",
     "Params",
     "Performance",
@@ -122,8 +182,17 @@ __all__ = [
     "PluginError",
     "PluginSelection",
     "RawCandles",
+    "RunContext",
+    "RunKind",
     "RunOptions",
+    "RunQuery",
+    "RunRecord",
+    "RunStatus",
+    "SchemaError",
+    "Series",
     "SignalFlag",
+    "SignalQuery",
+    "SignalStatus",
     "SignalTable",
     "SignalType",
     "SignalValidator",
@@ -131,28 +200,44 @@ __all__ = [
     "SourceRequest",
     "State",
     "StateError",
+    "Storage",
     "StorageBackend",
+    "StorageBusyError",
+    "StorageError",
+    "StorageFullError",
+    "StoredSignals",
     "StrategyData",
+    "StrategyDataIntegrator",
     "StrategyFactory",
     "StrategyResult",
     "StrategyRun",
     "StrategySignal",
+    "StrategyStorage",
     "StratkernelError",
+    "Sweep",
+    "SweepOptions",
     "Timeframe",
+    "TimeframeName",
+    "TimeframePlan",
     "UnknownNameError",
     "UsageError",
     "Values",
+    "WinRule",
     "WindowIndicator",
     "__version__",
     "admit",
     "candles_from_frame",
+    "candles_of",
+    "check_lookahead",
     "create_indicator_key",
     "crossing",
     "evaluate",
     "hookimpl",
     "indicator",
     "level_crossing",
+    "open_storage",
     "run_strategy",
+    "sweep",
 ]
 
 

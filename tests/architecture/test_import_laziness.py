@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 HEAVY = (
-    *("alembic", "dash", "filelock", "numba", "numpy", "pandas", "plotly", "pyarrow", "pydantic"),
-    *("pydantic_settings", "rich", "sqlalchemy"),
+    *("alembic", "dash", "dask", "distributed", "filelock", "numba", "numpy", "pandas", "plotly", "psycopg"),
+    *("pyarrow", "pydantic", "pydantic_settings", "rich", "sqlalchemy"),
 )
 
 SCRIPT = """
@@ -20,6 +20,24 @@ finally:
     print("heavy:", *sorted({heavy!r} & set(sys.modules)), file=sys.stderr)
 """
 RUN = "from stratkernel.cli import main; sys.exit(main())"
+EVERY_HELP = """
+from importlib import import_module
+from stratkernel.cli import main
+from stratkernel.cli.program import COMMANDS
+
+commands = [(name,) for name in COMMANDS]
+for (name,) in tuple(commands):
+    commands += [(name, each) for each in getattr(import_module(COMMANDS[name][0]), "SUBCOMMANDS", ())]
+for command in commands:
+    try:
+        main([*command, "--help"])
+    except SystemExit as end:
+        assert end.code == 0, command
+    for module in sorted(heavy & set(sys.modules)):
+        heavy.remove(module)
+        print("heavy:", *command, "imports", module)
+print("looked at:", *(" ".join(command).replace(" ", "_") for command in commands))
+"""
 
 
 def heavy_modules(statement: str, arguments: tuple[str, ...], home: Path) -> list[str]:
@@ -60,6 +78,38 @@ def test_command_imports_nothing_heavy(arguments: tuple[str, ...], tmp_path: Pat
     assert heavy_modules(RUN, arguments, tmp_path) == []
 
 
+def test_help_of_no_command_imports_anything_heavy(tmp_path: Path) -> None:
+    result = subprocess.run(
+        [sys.executable, "-c", f"import sys\nheavy = set({HEAVY!r})\n{EVERY_HELP}"],
+        env={"STRATKERNEL_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *lines, commands = result.stdout.splitlines()
+    assert {"batch", "data_import", "db_upgrade", "db_copy", "runs_compare", "signals_stats"} <= set(
+        commands.split()
+    )
+    assert [line for line in lines if line.startswith("heavy:")] == []
+
+
+@pytest.mark.parametrize(
+    "arguments", [("data", "list"), ("runs", "list"), ("db", "current"), ("db", "clean")], ids=" ".join
+)
+def test_command_on_a_database_that_is_up_to_date_does_without(
+    arguments: tuple[str, ...], tmp_path: Path
+) -> None:
+    """Neither the means to change tables, nor those of other databases, of computing and of showing."""
+    subprocess.run(
+        [sys.executable, "-m", "stratkernel", "db", "upgrade"],
+        env={"STRATKERNEL_HOME": str(tmp_path)},
+        capture_output=True,
+        check=True,
+    )
+    spared = {"alembic", "dash", "dask", "distributed", "numba", "pandas", "plotly", "psycopg", "pyarrow"}
+    assert spared & set(heavy_modules(RUN, arguments, tmp_path)) == set()
+
+
 @pytest.mark.parametrize(
     "statement",
     [
@@ -68,6 +118,7 @@ def test_command_imports_nothing_heavy(arguments: tuple[str, ...], tmp_path: Pat
         "import stratkernel; dir(stratkernel)",
         "import stratkernel_config.documents, stratkernel_config.files, stratkernel_config.settings",
         "import stratkernel_ema.plugin, stratkernel_macd.plugin, stratkernel_rsi.plugin",
+        "import stratkernel_database, stratkernel_database.plugin",
         "from stratkernel import Kernel; Kernel()",
     ],
 )
@@ -97,4 +148,6 @@ def test_plugins_command_imports_no_engine_and_no_contract(tmp_path: Path) -> No
         text=True,
         check=True,
     )
-    assert result.stdout.splitlines()[-1] == ""
+    # those of its modules that say what the built-in plugins provide
+    plugin = {"stratkernel.engine", "stratkernel.engine.validators", "stratkernel.engine.validators.plugin"}
+    assert set(result.stdout.splitlines()[-1].split()) <= plugin

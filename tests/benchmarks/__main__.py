@@ -3,7 +3,7 @@
 import sys
 from importlib import import_module
 
-TABLES = ("configuration", "indicators", "single_run", "startup")
+TABLES = ("configuration", "indicators", "single_run", "startup", "storage", "stored_signals")
 
 for name in sys.argv[1:] or TABLES:
     print(f"\n## {name}\n", flush=True)

@@ -28,7 +28,7 @@ def test_check_document_fills_in_defaults_and_tells_them_apart(catalogue: MadeCa
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"extra": 1}, "$.extra: expected only known keys (there are: schema_version, name,"),
+        ({"surplus": 1}, "$.surplus: expected only known keys (there are: schema_version, name,"),
         (
             {"paramters": {}},
             "$.paramters: expected only known keys (did you mean 'parameters'?), got 'paramters'",
@@ -50,6 +50,12 @@ def test_check_document_fills_in_defaults_and_tells_them_apart(catalogue: MadeCa
         ({"parameters": []}, "$.parameters: expected a valid dictionary, got []"),
         ({"timeframe": "7h"}, "$.timeframe: expected one of 1m, 1h, 1d, got '7h'"),
         ({"extra_timeframes": ["1d", "9d"]}, "$.extra_timeframes[1]: expected one of 1m, 1h, 1d, got '9d'"),
+        ({"extra_timeframes": {"9d": "venue"}}, "$.extra_timeframes['9d']: expected one of 1m, 1h, 1d, got"),
+        (
+            {"extra_timeframes": {"1d": "made up"}},
+            "$.extra_timeframes['1d']: expected 'resampled' or 'venue', got 'made up'",
+        ),
+        ({"extra_timeframes": "1d"}, "$.extra_timeframes: expected a valid list, got '1d'"),
         ({"gaps": {"policy": "jump"}}, "$.gaps.policy: expected 'continue', 'reset' or 'fill', got 'jump'"),
         ({"tags": ["a", 1]}, "$.tags[1]: expected a valid string, got 1"),
         (

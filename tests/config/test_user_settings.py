@@ -34,6 +34,11 @@ def test_settings_without_a_file_are_defaults(folder: Path) -> None:
     assert set(loaded.origins.values()) == {"default", "STRATKERNEL_HOME"}
 
 
+def test_settings_of_a_home_with_letters_that_mean_something_in_urls_name_its_file(folder: Path) -> None:
+    loaded = load_settings({"home": folder / "50% off?"})
+    assert loaded.settings.database_url == f"sqlite:///{folder.as_posix()}/50%25 off%3F/stratkernel.db"
+
+
 def test_settings_of_flags_beat_the_environment_which_beats_the_file(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -79,6 +84,21 @@ def test_settings_lists_of_disabled_plugins_add_up(folder: Path, monkeypatch: py
         ({"log_level": "loud"}, "$.log_level: expected 'debug', 'info', 'warning' or 'error', got 'loud'"),
         ({"executor": "No Such"}, "$.executor: "),
         ({"plugins": {"disabled": 7}}, "$.plugins.disabled: expected a valid tuple, got 7"),
+        ({"retention": 7}, "$.retention: expected an object, got 7"),
+        ({"retention": {"run": []}}, "$.retention.run: expected an object, got []"),
+        (
+            {"retention": {"sweeps": {}}},
+            "$.retention.sweeps: expected only known keys (there are: run, batch, sweep, live), got 'sweeps'",
+        ),
+        (
+            {"retention": {"run": {"max_age": 3}}},
+            "$.retention.run.max_age: expected only known keys (there are: max_age_days, max_runs,",
+        ),
+        (
+            {"retention": {"live": {"max_age_days": 0}}},
+            "$.retention.live.max_age_days: expected greater than or equal to 1, got 0",
+        ),
+        ({"retention": {"run": {"max_runs": 1.5}}}, "$.retention.run.max_runs: expected a valid integer"),
     ],
 )
 def test_settings_of_a_wrong_file_are_refused_with_file_and_place(
@@ -95,6 +115,33 @@ def test_settings_of_a_wrong_variable_name_the_variable(
 ) -> None:
     monkeypatch.setenv("STRATKERNEL_UI_PORT", "many")
     with pytest.raises(DocumentError, match=r"^STRATKERNEL_UI_PORT \(ui_port\): expected a valid integer"):
+        load_settings()
+
+
+def test_settings_without_retention_keep_all_runs(folder: Path) -> None:
+    assert list(load_settings().settings.retention.limits()) == []
+
+
+def test_settings_of_retention_come_from_the_file_or_a_variable_as_json(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(folder, retention={"sweep": {"max_age_days": 30, "max_runs": None}})
+    loaded = load_settings()
+    assert loaded.settings.retention.shown() == {"sweep": {"max_age_days": 30}}
+    assert {"sweep": {"max_age_days": 30}} in [each["value"] for each in loaded.shown()]
+    monkeypatch.setenv("STRATKERNEL_RETENTION", '{"run": {"max_runs": 5, "max_signals": 9}}')
+    assert load_settings().settings.retention.shown() == {"run": {"max_runs": 5, "max_signals": 9}}
+
+
+def test_settings_of_retention_that_are_no_json_name_the_variable(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("STRATKERNEL_RETENTION", "keep all")
+    with pytest.raises(DocumentError, match=r"^STRATKERNEL_RETENTION:1:1: expected"):
+        load_settings()
+    monkeypatch.setenv("STRATKERNEL_RETENTION", '{"run": {"max_runs": -1}}')
+    said = r"^STRATKERNEL_RETENTION \(retention\.run\.max_runs\): expected greater than or equal to 0, got -1"
+    with pytest.raises(DocumentError, match=said):
         load_settings()
 
 

@@ -1,54 +1,126 @@
-"""Candles for a command: the source is chosen by scheme or suffix, what it inferred is told on stderr."""
+"""Candles for a command, from a file or from the database; what was inferred is told on stderr."""
 
 import argparse
+import dataclasses
 import sys
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from stratkernel.contracts.admission import BadCandles, admit
+from stratkernel.cli.candle_flags import FILE_FLAGS
+from stratkernel.cli.database import Database, check_texts, database_of
+from stratkernel.cli.series_argument import choose_series
+from stratkernel.contracts.admission import BadCandles
 from stratkernel.contracts.calendars import Calendar
 from stratkernel.contracts.candles import Candles
 from stratkernel.contracts.source import RawCandles, SourceRequest
-from stratkernel.engine.candle_source import source_for
+from stratkernel.contracts.stored import Series
+from stratkernel.contracts.timeframes import iso
+from stratkernel.engine.candle_loading import load_source
 from stratkernel.kernel.clock import SystemClock
-from stratkernel.kernel.errors import PluginContractError, StratkernelError, UsageError
-from stratkernel.kernel.guard import guard
+from stratkernel.kernel.errors import UsageError
 from stratkernel.kernel.manager import Kernel
 
-_OPTIONS: Final = ("tz", "time_unit", "layout", "order", "adjusted", "omits_empty", "venue")
+if TYPE_CHECKING:
+    from stratkernel.contracts.storage import Storage
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
-def load_candles(kernel: Kernel, arguments: argparse.Namespace) -> Candles:
-    """Read and admit the candles that `--data` and its flags name.
+def load_candles(kernel: Kernel, arguments: argparse.Namespace, database: Database | None = None) -> Candles:
+    """The candles that `--data` names, else those that `--symbol` names in the database.
+
+    `database` is the one of this command, where it has one open already.
+
+    Raises:
+        UsageError: neither is named, there is no such thing, or something must be said with a flag.
+        DataError: a file cannot be read, or has bad candles.
+        StorageError: the database cannot be read.
+    """
+    if arguments.data is not None:
+        candles, _ = read_file(kernel, arguments, arguments.data, now=SystemClock().utc_now())
+        return candles
+    _require_stored(arguments)
+    if database is not None:
+        return _stored_candles(database.storage, arguments)
+    with database_of(kernel, arguments) as opened:
+        return _stored_candles(opened.storage, arguments)
+
+
+def higher_candles(
+    database: Database, arguments: argparse.Namespace, candles: Candles, timeframes: Sequence[str]
+) -> dict[str, Candles]:
+    """The venue's own candles of these timeframes, which lie beside the stored ones.
+
+    Raises:
+        UsageError: the candles are of a file, which holds one timeframe only.
+        UnknownNameError: they are not stored.
+    """
+    if timeframes and arguments.data is not None:
+        raise UsageError(
+            f"the document takes candles of {', '.join(timeframes)} from the venue, and a file holds one "
+            "timeframe; import both into the database, or let them be resampled"
+        )
+    return {
+        name: database.storage.candles.read(Series(candles.symbol, name, candles.venue))
+        for name in timeframes
+    }
+
+
+def read_file(
+    kernel: Kernel, arguments: argparse.Namespace, location: str, *, now: datetime
+) -> tuple[Candles, RawCandles]:
+    """Read and admit the candles of a file; gives also what was in the file.
 
     Raises:
         UsageError: no source for it, or something must be said with a flag.
         DataError: it cannot be read, or has bad candles.
     """
-    item = source_for(kernel, arguments.data)
-    options = {name: getattr(arguments, name) for name in _OPTIONS}
+    options = {name: getattr(arguments, name) for name in (*FILE_FLAGS, "venue")}
     request = SourceRequest(
-        location=arguments.data,
+        location=location,
         symbol=arguments.symbol,
         timeframe=arguments.timeframe,
         options={name: value for name, value in options.items() if value is not None},
     )
-    with guard(item.title, f"to read {arguments.data}", passing=StratkernelError):
-        raw = item.cls().load(request)
-    if not isinstance(raw, RawCandles):
-        raise PluginContractError(f"{item.title} gave {type(raw).__name__}, expected RawCandles")
-    candles = admit(
-        raw,
-        policy=BadCandles(arguments.bad_candles),
-        now=SystemClock().utc_now(),
-        calendar=Calendar(arguments.calendar) if arguments.calendar else None,
-    )
-    report = candles.report
-    if report is not None:
-        for line in report.text().splitlines():
-            print(f"stratkernel: {line}", file=sys.stderr)
-    return candles
+    policy = BadCandles(arguments.bad_candles)
+    candles, raw = load_source(kernel, request, now=now, policy=policy, calendar=_calendar(arguments))
+    if candles.report is not None:
+        for line in candles.report.text().splitlines():
+            tell(line)
+    return candles, raw
+
+
+def tell(line: str) -> None:
+    """A line on stderr that is not part of the result."""
+    print(f"stratkernel: {line}", file=sys.stderr)
+
+
+def _require_stored(arguments: argparse.Namespace) -> None:
+    if arguments.symbol is None:
+        raise UsageError(
+            "which candles? say --data FILE, or --symbol SYMBOL of those that `stratkernel data list` lists"
+        )
+    given = [name for name in FILE_FLAGS if getattr(arguments, name) is not None]
+    if given:
+        flag = f"--{given[0].replace('_', '-')}"
+        raise UsageError(f"{flag} says how to read a file; say --data FILE too, or leave it out")
+    check_texts(arguments, "symbol", "timeframe", "venue")
+
+
+def _stored_candles(storage: "Storage", arguments: argparse.Namespace) -> Candles:
+    """A whole series: the run trims what comes out, so that the fold starts where it should."""
+    series = choose_series(storage, arguments.symbol, arguments.timeframe, arguments.venue)
+    candles = storage.candles.read(series)
+    if len(candles):
+        first, last = iso(int(candles.open_time[0])), iso(int(candles.open_time[-1]))
+        tell(f"{storage.title}: {len(candles):,} candles of {series}, {first} to {last} (open times)")
+    calendar = _calendar(arguments)
+    return candles if calendar is None else dataclasses.replace(candles, calendar=calendar)
+
+
+def _calendar(arguments: argparse.Namespace) -> Calendar | None:
+    return Calendar(arguments.calendar) if arguments.calendar else None
 
 
 def parse_time(flag: str, text: str | None) -> int | None:
@@ -57,6 +129,12 @@ def parse_time(flag: str, text: str | None) -> int | None:
     Raises:
         UsageError: it is neither, or names no zone.
     """
+    moment = parse_moment(flag, text)
+    return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+def parse_moment(flag: str, text: str | None) -> datetime | None:
+    """As `parse_time`, an aware datetime."""
     if text is None:
         return None
     try:
@@ -69,4 +147,4 @@ def parse_time(flag: str, text: str | None) -> int | None:
         if len(text) > len("2024-01-31"):
             raise UsageError(f"{flag} {text!r} names no time zone; write {text}Z for UTC")
         moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    return moment

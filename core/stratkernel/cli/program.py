@@ -24,6 +24,16 @@ Commands: TypeAlias = Mapping[str, tuple[str, str]]
 
 COMMANDS: Final[Commands] = {
     "run": ("stratkernel.cli.run", "signals and performance of a strategy over candles"),
+    "check-lookahead": (
+        "stratkernel.cli.check_lookahead",
+        "whether a strategy sees candles that it could not have known",
+    ),
+    "data": ("stratkernel.cli.data", "candles in the database: import, list, check, export, delete"),
+    "runs": ("stratkernel.cli.runs", "runs that were saved: list, show, compare, star, delete"),
+    "signals": ("stratkernel.cli.signals", "signals of saved runs: export, stats"),
+    "db": ("stratkernel.cli.db", "the database itself: upgrade, check, backup, clean, copy"),
+    "batch": ("stratkernel.cli.batch", "many strategies over many candles, on all processors or a cluster"),
+    "sweep": ("stratkernel.cli.sweep", "a strategy with every combination of some parameters, ranked"),
     "demo": ("stratkernel.cli.demo", "three strategies over bundled daily candles"),
     "strategies": ("stratkernel.cli.strategies", "the strategies that are installed, and their parameters"),
     "plugins": ("stratkernel.cli.plugins", "what is installed, what it provides, why something is missing"),
@@ -84,7 +94,7 @@ def _split(argv: list[str], commands: Commands, group: str = "") -> tuple[str | 
 def _overview(group: str, argv: list[str], commands: Commands, description: str | None = None) -> int:
     """The help of the program, or of a group of commands."""
     program = f"stratkernel {group}".strip()
-    listing = "\n".join(f"  {name:<12}{text}" for name, (_, text) in commands.items())
+    listing = "\n".join(f"  {name:<17}{text}" for name, (_, text) in commands.items())
     parser = Parser(
         prog=program,
         usage=f"{program} COMMAND [ARGUMENTS]",

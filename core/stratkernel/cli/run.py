@@ -1,15 +1,31 @@
-"""Run a strategy over a file of candles and tell its signals, trades and metrics."""
+"""Run a strategy over candles of a file or of the database; tell its signals, trades and metrics."""
 
 import argparse
 import json
 import sys
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
+from stratkernel.cli.candle_flags import (
+    add_database_argument,
+    add_file_arguments,
+    add_range_arguments,
+    add_series_arguments,
+)
 from stratkernel.cli.session import open_kernel, warn_of_broken_plugins
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from pathlib import Path
+
+    from stratkernel.cli.database import Database
+    from stratkernel.contracts.result import StrategyResult
+    from stratkernel.engine.performance import Performance
 
 _EPILOG = """examples:
   stratkernel run ema_crossover --data BTCUSDT-1h.csv
   stratkernel run rsi --data prices.csv --symbol AAPL --param period=10 --param oversold=25 --json
+  stratkernel run macd --symbol AAPL --timeframe 1d --from 2020-01-01 --save
 """
 
 
@@ -30,44 +46,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print one JSON object")
     output.add_argument("--signals-out", metavar="FILE", help="write the signals to a .csv or .parquet file")
+    output.add_argument("--save", action="store_true", help="keep the run and its signals in the database")
+    add_database_argument(output)
 
 
 def _add_data_arguments(group: Any) -> None:
-    group.add_argument("--data", metavar="FILE", required=True, help="csv, csv.gz, parquet, feather or json")
-    group.add_argument("--symbol", help="which symbol, where the file has several; else its name")
-    group.add_argument("--timeframe", help="1m 5m 15m 1h 4h 1d 1w 1M ...; inferred from the candles")
-    group.add_argument("--venue", help="the market; part of what makes a signal's id")
     group.add_argument(
-        "--tz", metavar="ZONE", help="time zone of date-times that name none, as Europe/Berlin"
+        "--data",
+        metavar="FILE",
+        help="csv, csv.gz, parquet, feather or json; without it --symbol is read from the database",
     )
-    group.add_argument("--time-unit", choices=("s", "ms", "us", "ns"), help="unit of numeric times")
-    group.add_argument("--layout", help="the file's layout, where it is not recognised")
-    group.add_argument("--order", choices=("oldest-first", "newest-first"), help="order of the rows")
-    group.add_argument(
-        "--adjusted", action="store_true", default=None, help="scale all prices by Adj Close / Close"
-    )
-    group.add_argument(
-        "--calendar", choices=("24x7", "weekdays", "sessions"), help="when candles are expected"
-    )
-    group.add_argument(
-        "--omits-empty",
-        action=argparse.BooleanOptionalAction,
-        default=None,
-        help="the file leaves out candles without trades, so missing ones are no gaps",
-    )
-    group.add_argument(
-        "--bad-candles",
-        choices=("reject", "repair", "flag"),
-        default="reject",
-        help="what to do with impossible rows (default: reject the file)",
-    )
+    add_series_arguments(group)
+    add_file_arguments(group)
 
 
 def _add_range_arguments(group: Any) -> None:
-    group.add_argument(
-        "--from", dest="start", metavar="TIME", help="first open time that comes out (inclusive)"
-    )
-    group.add_argument("--to", dest="end", metavar="TIME", help="end of what comes out (exclusive)")
+    add_range_arguments(group, "open time that comes out")
     group.add_argument("--origin", metavar="TIME", help="where indicators begin (default: the first candle)")
     group.add_argument(
         "--gaps", choices=("continue", "reset", "fill"), help="at missing candles (default: continue)"
@@ -86,21 +80,19 @@ def _add_trading_arguments(group: Any) -> None:
 
 def execute(arguments: argparse.Namespace) -> int:
     # heavy modules are imported here, so that `--help` does without them
-    from stratkernel.cli.candle_input import load_candles, parse_time
+    from stratkernel.cli.candle_input import higher_candles, load_candles, parse_time
+    from stratkernel.cli.database import database_of
     from stratkernel.cli.parameters import parse_parameters
-    from stratkernel.cli.run_output import (
-        failures_of,
-        print_report,
-        run_document,
-        signals_path,
-        write_signals,
-    )
     from stratkernel.cli.strategy_argument import choose_strategy
+    from stratkernel.cli.table_files import table_path
     from stratkernel.engine.gaps import GapRule
     from stratkernel.engine.performance import Costs, evaluate
-    from stratkernel.engine.run import RunOptions, require_enough_candles, run_strategy
+    from stratkernel.engine.run import require_enough_candles, run_strategy
+    from stratkernel.engine.run_setup import RunOptions
+    from stratkernel.engine.timeframe_plan import VENUE
+    from stratkernel.kernel.clock import SystemClock
 
-    target = signals_path(arguments.signals_out)
+    target = table_path("--signals-out", arguments.signals_out) if arguments.signals_out is not None else None
     costs = Costs(
         fill=arguments.fill,
         fee_bps=arguments.fee_bps,
@@ -117,19 +109,60 @@ def execute(arguments: argparse.Namespace) -> int:
         arguments.timeframe = chosen.timeframe
         told = f"timeframe {chosen.timeframe} is the document's; --timeframe beats it"
         print(f"stratkernel: {told}", file=sys.stderr)
-    candles = load_candles(kernel, arguments)
-    warn_of_broken_plugins(kernel, verbose=arguments.verbose)
-    options = RunOptions(start=start, end=end, origin=origin, gaps=gaps)
-    result = run_strategy(kernel, chosen.strategy, candles, options)
-    require_enough_candles(result)
-    performance = evaluate(result.candles, result.signals, costs)
-    text = json.dumps(run_document(result, performance), indent=2, allow_nan=False) if arguments.json else ""
+    options = RunOptions(start, end, origin, gaps, chosen.extra_timeframes)
+    of_venue = [name for name, source in chosen.extra_timeframes.items() if source == VENUE]
+    with database_of(kernel, arguments) as database:
+        began = SystemClock().utc_now()
+        candles = load_candles(kernel, arguments, database)
+        warn_of_broken_plugins(kernel, verbose=arguments.verbose)
+        higher = higher_candles(database, arguments, candles, of_venue)
+        result = run_strategy(kernel, chosen.strategy, candles, options, venue_candles=higher)
+        require_enough_candles(result)
+        performance = evaluate(result.candles, result.signals, costs)
+        return _finish(arguments, _Outcome(result, performance, began), target, database)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A run that is done, and when it began."""
+
+    result: "StrategyResult"
+    performance: "Performance"
+    began: "datetime"
+
+
+def _finish(
+    arguments: argparse.Namespace, outcome: _Outcome, target: "Path | None", database: "Database"
+) -> int:
+    """Write, save and print. A run that cannot be saved is printed before the error is raised."""
+    from stratkernel.cli.run_output import failures_of, print_report, run_document
+    from stratkernel.cli.run_saving import save_run
+    from stratkernel.cli.table_files import write_frame
+    from stratkernel.engine.run_record import RunCourse, evaluated_record
+    from stratkernel.kernel.clock import SystemClock
+    from stratkernel.kernel.errors import StratkernelError
+
+    result, performance = outcome.result, outcome.performance
+    course = RunCourse(started_at=outcome.began, finished_at=SystemClock().utc_now())
+    record = evaluated_record(result, performance, course)
     if target is not None:
-        write_signals(result.signals, target)
-    for failure in failures_of(result):
-        print(f"stratkernel: {failure}", file=sys.stderr)
+        write_frame(result.signals.frame, target)
+    told, failure = "", None
+    if arguments.save:
+        try:
+            told = save_run(database.storage, record, result.signals)
+        except StratkernelError as error:
+            failure = error
+    for text in failures_of(result):
+        print(f"stratkernel: {text}", file=sys.stderr)
     if arguments.json:
-        print(text)
+        document = run_document(result, performance)
+        document |= {"run_id": str(record.run_id), "saved": bool(told)}
+        print(json.dumps(document, indent=2, allow_nan=False))
     else:
         print_report(result, performance)
+    if failure is not None:
+        raise failure
+    if told:
+        print(f"stratkernel: {told}" if arguments.json else told, file=sys.stderr if arguments.json else None)
     return 0

@@ -1,17 +1,14 @@
-"""What a run prints and writes."""
+"""What a run prints."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from stratkernel.contracts.result import StrategyResult
-from stratkernel.contracts.signals import SignalFlag, SignalTable
+from stratkernel.contracts.signals import SignalFlag
 from stratkernel.contracts.timeframes import iso
 from stratkernel.engine.performance import Performance
-from stratkernel.kernel.errors import UsageError
-from stratkernel_config.files import replacing
+from stratkernel.engine.run_record import quality_of
 
-_SUFFIXES: Final = (".csv", ".parquet")
 _LAST_SIGNALS: Final = 5
 _PERCENT: Final = {
     "total_return",
@@ -47,42 +44,11 @@ def run_document(result: StrategyResult, performance: Performance) -> dict[str, 
         ],
         "trades": performance.trades.to_dicts(),
         "metrics": dict(performance.metrics),
-        "quality": {
-            **result.quality,
-            "accuracy": performance.accuracy.to_dict(),
-            "metrics": performance.flags,
-            "days_per_year": performance.days_per_year,
-        },
+        "quality": quality_of(result, performance),
         "plugins": dict(run.plugins),
         "config_hash": run.config_hash,
         "costs": performance.costs.to_dict(),
     }
-
-
-def signals_path(text: str | None) -> Path | None:
-    """Where to write signals; checked before any work is done.
-
-    Raises:
-        UsageError: another suffix than .csv or .parquet, or no such folder.
-    """
-    if text is None:
-        return None
-    path = Path(text)
-    if path.suffix not in _SUFFIXES:
-        raise UsageError(f"--signals-out {text}: expected a file that ends in {' or '.join(_SUFFIXES)}")
-    if not path.parent.is_dir():
-        raise UsageError(f"--signals-out {text}: there is no folder {path.parent}")
-    return path
-
-
-def write_signals(signals: SignalTable, path: Path) -> None:
-    """Write the signals as CSV or Parquet, whole or not at all."""
-    frame = signals.frame
-    with replacing(path) as temporary:
-        if path.suffix == ".csv":
-            frame.to_csv(temporary, index=False, date_format="%Y-%m-%dT%H:%M:%S.%fZ")
-        else:
-            frame.to_parquet(temporary, index=False)
 
 
 def print_report(result: StrategyResult, performance: Performance) -> None:
@@ -105,7 +71,7 @@ def print_report(result: StrategyResult, performance: Performance) -> None:
     for name, value in performance.metrics.items():
         table.add_row(name.replace("_", " "), format_metric(name, value))
     console.print(table)
-    for note in _notes(result, performance):
+    for note in quality_notes(quality_of(result, performance), performance.metrics):
         console.print(f"note: {note}", soft_wrap=True)
     _print_last_signals(console, result)
 
@@ -115,20 +81,20 @@ def failures_of(result: StrategyResult) -> list[str]:
     return [*result.quality.get("validator_failures", ()), *result.quality.get("observer_failures", ())]
 
 
-def _notes(result: StrategyResult, performance: Performance) -> Iterator[str]:
-    """What a reader of the numbers should know."""
-    quality = result.quality
-    candles, flags = quality["candles"], quality["signals"]["flags"]
-    if candles["missing"]:
+def quality_notes(quality: Mapping[str, Any], metrics: Mapping[str, float | int | None]) -> Iterator[str]:
+    """What a reader of the numbers should know, by what `engine.run_record.quality_of` gave."""
+    candles, flags = quality.get("candles", {}), quality.get("signals", {}).get("flags", {})
+    if candles.get("missing"):
         yield f"{candles['missing']:,} candles are missing, in {candles['gaps']:,} gaps"
-    if candles["outliers"]:
+    if candles.get("outliers"):
         yield f"the close jumps to more than twice or less than half {candles['outliers']:,} times (a split?)"
-    if flags["settling"]:
+    if flags.get("settling"):
         yield f"{flags['settling']:,} signals came before the indicators had settled"
-    for finding in quality["findings"]:
+    for finding in quality.get("findings", ()):
         yield f"{finding['severity']}: {finding['message']} ({finding['rule']})"
-    undefined = [name for name, value in performance.metrics.items() if value is None]
-    yield from (f"{name}: {text}" for name, text in performance.flags.items() if name not in undefined)
+    undefined = [name for name, value in metrics.items() if value is None]
+    flagged = quality.get("metrics", {})
+    yield from (f"{name}: {text}" for name, text in flagged.items() if name not in undefined)
 
 
 def _print_last_signals(console: Any, result: StrategyResult) -> None:

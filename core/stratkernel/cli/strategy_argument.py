@@ -1,7 +1,7 @@
 """The strategy that a command is given: an installed one, a document of the user's, a document's path."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,8 @@ class ChosenStrategy:
     timeframe: str | None = None
     gaps: GapPolicy = "continue"
     max_gap: int = 0
+    extra_timeframes: Mapping[str, str] = field(default_factory=dict)
+    exits: Mapping[str, Any] = field(default_factory=dict)
 
 
 def is_path(text: str) -> bool:
@@ -46,16 +48,18 @@ def choose_strategy(kernel: "Kernel", text: str, parameters: Mapping[str, Any]) 
     if checked is None:
         return ChosenStrategy(StrategyFactory(kernel).create(text, parameters))
     document = checked.document
-    if document.extra_timeframes:
-        raise UsageError(
-            f"{document.name!r} reads further timeframes ({', '.join(document.extra_timeframes)}), "
-            "which this command cannot give it; take extra_timeframes out of the document"
-        )
     strategy = StrategyFactory(kernel).create(
         checked.installed.qualified, {**document.parameters, **parameters}, strategy_name=document.name
     )
     gaps = document.gaps or Gaps()
-    return ChosenStrategy(strategy, document.timeframe, gaps.policy, gaps.max_gap)
+    return ChosenStrategy(
+        strategy,
+        document.timeframe,
+        gaps.policy,
+        gaps.max_gap,
+        document.timeframe_sources,
+        {} if document.exits is None else document.exits.model_dump(exclude_none=True),
+    )
 
 
 def strategy_item(kernel: "Kernel", text: str) -> Item:

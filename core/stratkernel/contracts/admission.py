@@ -1,7 +1,7 @@
 """The gate in front of everything: what raw candles must satisfy, and what is done with those that do not."""
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -63,27 +63,70 @@ def admit(
         UsageError: `now` has no time zone.
         PluginContractError: the source gave columns of wrong lengths or types.
     """
-    _check_shape(raw)
+    check_shape(raw)
     policy = BadCandles(policy)
-    found = examine(raw, _micros(now))
+    found = examine(raw, micros_of(now))
     report = AdmissionReport.of(found, raw, policy)
     if policy is BadCandles.REJECT and found.bad_rows:
-        raise AdmissionError(_rejection(report, found), report)
-    rows, marked = _keep(found, raw, policy)
+        raise AdmissionError(rejection(report, found.bad_rows), report)
+    kept = keep_candles(raw, found, policy)
     report = replace(
         report,
-        admitted=len(rows),
-        dropped=found.rows - found.forming_rows - len(rows),
-        marked=int(np.count_nonzero(marked)),
+        admitted=len(kept.open_time),
+        dropped=found.rows - found.forming_rows - len(kept.open_time),
+        marked=int(np.count_nonzero(kept.marked)),
     )
-    if len(rows) == 0:
-        raise AdmissionError(_nothing_left(report), report)
+    if len(kept.open_time) == 0:
+        raise AdmissionError(nothing_left(report), report)
+    chosen = calendar or raw.calendar
+    if chosen is None:
+        chosen = infer_calendar(kept.open_time, raw.timeframe)
+        report = replace(report, notes=(*report.notes, inferred_note(chosen)))
+    return kept.candles(raw, chosen, report)
+
+
+@dataclass(frozen=True, eq=False)
+class KeptCandles:
+    """What the gate lets through; `marked` are the rows that were changed, or that broke a rule and stay."""
+
+    open_time: IntArray
+    values: Mapping[str, FloatArray]
+    marked: BoolArray
+
+    def candles(self, raw: RawCandles, calendar: Calendar, report: AdmissionReport | None) -> Candles:
+        """The candles of a source."""
+        close_time = raw.timeframe.close_of(self.open_time)
+        close_time.flags.writeable = self.marked.flags.writeable = False
+        return Candles(
+            symbol=raw.symbol,
+            timeframe=raw.timeframe,
+            open_time=self.open_time,
+            columns=candle_columns(self.values, close_time),
+            calendar=calendar,
+            venue=raw.venue,
+            omits_empty=raw.omits_empty,
+            marked=self.marked if self.marked.any() else None,
+            report=report,
+        )
+
+
+def keep_candles(raw: RawCandles, found: Examination, policy: BadCandles) -> KeptCandles:
+    """The candles of an examination that stay, ordered by time; under `reject` nothing may be bad."""
+    rows, marked = _keep(found, raw, policy)
     whole = len(rows) == found.rows and not found.bad_rows
     open_time = _owned(raw.open_time, rows, whole=whole)
     values = {name: _owned(raw.columns[name], rows, whole=whole) for name in CANDLE_COLUMNS}
     if policy is BadCandles.REPAIR and found.bad_rows:
         values = _widened(values)
-    return _candles(raw, open_time, values, marked, calendar, report)
+    if np.signbit(values["volume"]).any():
+        # -0.0 is no volume either; not every database keeps its sign, and the hash of candles sees it
+        values["volume"] = values["volume"] + 0.0
+    return KeptCandles(open_time, values, marked)
+
+
+def inferred_note(calendar: Calendar) -> str:
+    """What a report says of a calendar that nobody named."""
+    return f"calendar {calendar} (inferred; --calendar overrides)"
 
 
 def candles_from_frame(
@@ -109,15 +152,16 @@ def candles_from_frame(
     return admit(raw, policy=policy, now=now, calendar=calendar)
 
 
-def _micros(now: datetime | None) -> int:
+def micros_of(now: datetime | None) -> int:
+    """Microseconds UTC of a moment, by default of this machine's clock. Raises `UsageError`."""
     moment = SystemClock().utc_now() if now is None else now
     if moment.utcoffset() is None:
         raise UsageError(f"`now` needs a time zone, got {moment.isoformat()}; use datetime(..., tzinfo=UTC)")
     return round(moment.timestamp() * 1_000_000)
 
 
-def _check_shape(raw: RawCandles) -> None:
-    """Sources are plugins: what they give is looked at before it is trusted."""
+def check_shape(raw: RawCandles) -> None:
+    """Sources are plugins: what they give is looked at before it is trusted. Raises `PluginContractError`."""
     arrays: dict[str, object] = {**raw.columns, "open_time": raw.open_time, "line": raw.line}
     for name in ("open_time", "line", *CANDLE_COLUMNS):
         array = arrays.get(name)
@@ -186,35 +230,9 @@ def _owned(array: npt.NDArray[N], rows: IntArray, *, whole: bool) -> npt.NDArray
     return part
 
 
-def _candles(
-    raw: RawCandles,
-    open_time: IntArray,
-    values: Mapping[str, FloatArray],
-    marked: BoolArray,
-    calendar: Calendar | None,
-    report: AdmissionReport,
-) -> Candles:
-    close_time = raw.timeframe.close_of(open_time)
-    close_time.flags.writeable = marked.flags.writeable = False
-    chosen = calendar or raw.calendar
-    if chosen is None:
-        chosen = infer_calendar(open_time, raw.timeframe)
-        report = replace(report, notes=(*report.notes, f"calendar {chosen} (inferred; --calendar overrides)"))
-    return Candles(
-        symbol=raw.symbol,
-        timeframe=raw.timeframe,
-        open_time=open_time,
-        columns=candle_columns(values, close_time),
-        calendar=chosen,
-        venue=raw.venue,
-        omits_empty=raw.omits_empty,
-        marked=marked if marked.any() else None,
-        report=report,
-    )
-
-
-def _rejection(report: AdmissionReport, found: Examination) -> str:
-    lines = [f"{report.where}: {found.bad_rows:,} of {report.rows:,} candles are bad"]
+def rejection(report: AdmissionReport, bad_rows: int) -> str:
+    """Why bad candles are refused."""
+    lines = [f"{report.where}: {bad_rows:,} of {report.rows:,} candles are bad"]
     lines += [f"  {fault}" for fault in report.faults[:_SHOWN_FAULTS]]
     more = report.fault_count - min(len(report.faults), _SHOWN_FAULTS)
     if more > 0:
@@ -223,7 +241,8 @@ def _rejection(report: AdmissionReport, found: Examination) -> str:
     return "\n".join(lines)
 
 
-def _nothing_left(report: AdmissionReport) -> str:
+def nothing_left(report: AdmissionReport) -> str:
+    """Why there is no candle."""
     if report.rows == 0:
         return f"{report.where}: there are no candles in it, expected at least one"
     reasons = [f"{count:,} broke the rule '{rule}'" for rule, count in report.rules.items()]

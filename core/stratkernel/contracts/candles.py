@@ -1,6 +1,5 @@
 """Candles: one symbol, one timeframe, admitted rows only."""
 
-import hashlib
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Final
@@ -9,6 +8,7 @@ import numpy as np
 
 from stratkernel.contracts.arrays import BoolArray, IntArray, read_only
 from stratkernel.contracts.calendars import Calendar
+from stratkernel.contracts.candle_digest import CandleDigest
 from stratkernel.contracts.columns import CANDLE_COLUMNS, Columns
 from stratkernel.contracts.timeframes import Timeframe
 
@@ -55,10 +55,9 @@ class Candles:
 
     @cached_property
     def data_hash(self) -> str:
-        """SHA-256 over the open times and the five columns, little-endian, column after column."""
-        digest = hashlib.sha256(np.ascontiguousarray(self.open_time, dtype="<i8").data)
-        for name in CANDLE_COLUMNS:
-            digest.update(np.ascontiguousarray(self.columns[name], dtype="<f8").data)
+        """SHA-256 of the open times and the five columns; see `CandleDigest`."""
+        digest = CandleDigest()
+        digest.update(self.open_time, self.columns)
         return digest.hexdigest()
 
     @property
@@ -90,7 +89,7 @@ class Candles:
         import pandas as pd
 
         index = pd.DatetimeIndex(self.open_time.astype("datetime64[us]"), name="open_time", tz="UTC")
-        return pd.DataFrame({name: self.columns[name].copy() for name in CANDLE_COLUMNS}, index=index)
+        return pd.DataFrame({name: self.columns[name] for name in CANDLE_COLUMNS}, index=index)  # it copies
 
     def slice(self, start: int, stop: int) -> "Candles":
         """Rows `start` to `stop`, without a copy."""

@@ -102,7 +102,9 @@ class IndicatorRequest:
 
     `indicator` is a name (bare or qualified) or a class. `inputs` bind to the indicator's declared
     inputs in their order: names of candle columns or other requests; left out, the declared names are
-    taken from the candles. `output` picks one output where a request serves as an input.
+    taken from the candles. `timeframe` is that of the candles it is computed on, by default that of the
+    request that it serves as an input, else the strategy's own. `output` picks one output where a request
+    serves as an input.
     """
 
     indicator: str | type[BaseIndicator[Any]]
@@ -125,7 +127,9 @@ def indicator(
 ) -> IndicatorRequest:
     """Ask for an indicator: `indicator("ema", period=12)`, `indicator("ema", on="high", period=5)`.
 
-    `on` is what it reads instead of its declared candle columns, another request perhaps.
+    `on` is what it reads instead of its declared candle columns, another request perhaps. With a higher
+    `timeframe`, `indicator("ema", period=50, timeframe="1h")`, periods count candles of that timeframe, and
+    each row has the value of the newest of these that closed by then.
     """
     inputs = on if isinstance(on, tuple) else (on,)
     return IndicatorRequest(which, params, inputs, timeframe)

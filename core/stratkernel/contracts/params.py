@@ -2,11 +2,24 @@
 
 import json
 from collections.abc import Mapping
-from typing import Any, ClassVar
+from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError, WithJsonSchema
 
+from stratkernel.contracts.timeframes import TIMEFRAMES
 from stratkernel.kernel.errors import ParameterError, did_you_mean
+
+
+def _known_timeframe(name: str) -> str:
+    if name not in TIMEFRAMES:
+        raise ValueError(f"one of {', '.join(TIMEFRAMES)}")
+    return name
+
+
+TimeframeName = Annotated[
+    str, AfterValidator(_known_timeframe), WithJsonSchema({"type": "string", "enum": list(TIMEFRAMES)})
+]
+"""A parameter that is the name of a timeframe."""
 
 
 class Params(BaseModel):

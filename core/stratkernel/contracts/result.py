@@ -49,10 +49,13 @@ class StrategyRun:
 
     @property
     def config_hash(self) -> str:
-        """SHA-256 of strategy, parameters, timeframes and their source, exits and gap rule."""
+        """SHA-256 of strategy, parameters, timeframes and their source, exits and gap rule.
+
+        Parameters that are None are left out: a new option that is off changes no hash.
+        """
         config = {
             "strategy": self.strategy,
-            "parameters": dict(self.parameters),
+            "parameters": {name: value for name, value in self.parameters.items() if value is not None},
             "timeframe": self.timeframe,
             "extra_timeframes": dict(self.extra_timeframes),
             "exits": dict(self.exits),
@@ -79,7 +82,9 @@ class StrategyResult:
     """One strategy's outcome on one series.
 
     `candles` are those that came out (trimmed to a range, gaps filled where asked for), and the rows of
-    `signals` count in them. `admitted` are those that went in, from the origin on. `timings` are seconds.
+    `signals` count in them. `admitted` are those that went in, from the origin on, `venue_candles` the
+    venue's own of higher timeframes, where the strategy read such. `timings` are seconds, and what a shared
+    cache of indicators spared (`cache_hits`) and did not (`cache_misses`).
     """
 
     run: StrategyRun
@@ -88,8 +93,22 @@ class StrategyResult:
     admitted: Candles
     quality: Mapping[str, Any] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
+    venue_candles: Mapping[str, Candles] = field(default_factory=dict)
 
     @property
     def data_hash(self) -> str:
         """SHA-256 of the admitted candles: with the run, all that decides the signals."""
-        return self.admitted.data_hash
+        return hash_of_data(self.admitted, self.venue_candles)
+
+
+def hash_of_data(admitted: Candles, venue_candles: Mapping[str, Candles]) -> str:
+    """SHA-256 of the candles that decide signals: the base ones, and the venue's own of higher timeframes."""
+    return hash_with_venue(admitted.data_hash, venue_candles)
+
+
+def hash_with_venue(data_hash: str, venue_candles: Mapping[str, Candles]) -> str:
+    """As `hash_of_data`, where only the hash of the base candles is left of them."""
+    if not venue_candles:
+        return data_hash
+    higher = {name: candles.data_hash for name, candles in venue_candles.items()}
+    return hashlib.sha256(canonical_json([data_hash, higher]).encode()).hexdigest()

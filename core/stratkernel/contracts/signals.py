@@ -2,10 +2,10 @@
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum, IntFlag
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -28,11 +28,16 @@ class SignalType(IntEnum):
 
 
 class SignalFlag(IntFlag):
-    """What to know of a signal: indicators still settling, a gap within one lookback, a repaired candle."""
+    """What to know of a signal.
+
+    Indicators are still settling, a gap lies within one lookback, its candle was repaired, or the newest
+    candle of a higher timeframe that it reads lacks some of its base candles.
+    """
 
     SETTLING = 1
     AFTER_GAP = 2
     REPAIRED = 4
+    INCOMPLETE = 8
 
     @classmethod
     def names_of(cls, value: int) -> list[str]:
@@ -40,17 +45,25 @@ class SignalFlag(IntFlag):
 
 
 NO_FLAGS: Final = SignalFlag(0)
-_CODES: Final = np.arange(len(SignalType), dtype=np.int8)
+_LONG_CODES: Final = np.array([SignalType.EXIT_LONG, SignalType.ENTRY_LONG], dtype=np.int8)
+_SHORT_CODES: Final = np.array([SignalType.ENTRY_SHORT, SignalType.EXIT_SHORT], dtype=np.int8)
+"""What a line that falls and one that rises says of longs and of shorts."""
+
+
+SignalDetails: TypeAlias = Callable[[IntArray], tuple[npt.ArrayLike, Mapping[str, npt.ArrayLike]]]
+"""Confidence and metadata of the signals at these rows of the data."""
 
 
 class Signals:
     """What a strategy gives: the rows of its data at which something is to be said.
 
     `rows` int64 of any order, `types` `SignalType` codes, `confidence` 0..1, `metadata` columns of the
-    same length. Rows are brought into order, exits before entries.
+    same length. Rows are brought into order, exits before entries. Instead of the last two there may be
+    `details`, a pure function of some of these rows to their confidence and metadata, called when somebody
+    looks at them: a sweep over parameters does not.
     """
 
-    __slots__ = ("confidence", "metadata", "rows", "types")
+    __slots__ = ("confidence", "details", "metadata", "rows", "types")
 
     def __init__(
         self,
@@ -59,22 +72,43 @@ class Signals:
         *,
         confidence: npt.ArrayLike = 1.0,
         metadata: Mapping[str, npt.ArrayLike] | None = None,
+        details: "SignalDetails | None" = None,
     ) -> None:
         row_array = np.asarray(rows)
         shape = row_array.shape
-        type_array = np.broadcast_to(np.asarray(types), shape) if np.ndim(types) == 0 else np.asarray(types)
-        sure = (
-            np.broadcast_to(np.asarray(confidence), shape)
-            if np.ndim(confidence) == 0
-            else np.asarray(confidence)
-        )
-        columns = {name: np.asarray(column) for name, column in (metadata or {}).items()}
-        whole = row_array.ndim == 1 and type_array.shape == shape == sure.shape
+        type_array = np.asarray(types)
+        if type_array.ndim == 0:
+            type_array = np.broadcast_to(type_array, shape)
+        whole = row_array.ndim == 1 and type_array.shape == shape
+        order = None
         if whole and not in_order(row_array, type_array):
             order = np.lexsort((type_array, row_array))
-            row_array, type_array, sure = row_array[order], type_array[order], sure[order]
+            row_array, type_array = row_array[order], type_array[order]
+        self.rows, self.types, self.details = row_array, type_array, details
+        if details is None:
+            self._describe(confidence, metadata or {}, order)
+
+    def __getattr__(self, name: str) -> Any:
+        """What `details` say, when it is first looked at."""
+        if name == "details":
+            return None
+        if name not in {"confidence", "metadata"} or self.details is None:
+            raise AttributeError(f"'{type(self).__name__}' object has no attribute {name!r}")
+        self._describe(*self.details(self.rows), None)
+        return getattr(self, name)
+
+    def _describe(
+        self, confidence: npt.ArrayLike, metadata: Mapping[str, npt.ArrayLike], order: IntArray | None
+    ) -> None:
+        shape = self.rows.shape
+        sure = np.asarray(confidence)
+        if sure.ndim == 0:
+            sure = np.broadcast_to(sure, shape)
+        columns = {name: np.asarray(column) for name, column in metadata.items()}
+        if order is not None:
+            sure = sure[order] if sure.shape == shape else sure
             columns = {n: c[order] if c.shape == shape else c for n, c in columns.items()}
-        self.rows, self.types, self.confidence, self.metadata = row_array, type_array, sure, columns
+        self.confidence, self.metadata = sure, columns
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -89,9 +123,14 @@ class Signals:
         """Several sets of signals as one; all carry the same metadata columns."""
         if not parts:
             return cls.none()
+        rows = np.concatenate([part.rows for part in parts])
+        types = np.concatenate([part.types for part in parts])
+        details = parts[0].details
+        if details is not None and all(part.details is details for part in parts):
+            return cls(rows, types, details=details)
         return cls(
-            np.concatenate([part.rows for part in parts]),
-            np.concatenate([part.types for part in parts]),
+            rows,
+            types,
             confidence=np.concatenate([part.confidence for part in parts]),
             metadata={
                 name: np.concatenate([part.metadata[name] for part in parts]) for name in parts[0].metadata
@@ -106,6 +145,7 @@ class Signals:
         *,
         confidence: npt.ArrayLike = 1.0,
         metadata: Mapping[str, npt.ArrayLike] | None = None,
+        details: "SignalDetails | None" = None,
         allow_short: bool = False,
     ) -> "Signals":
         """The usual rule of a two-sided indicator: up is ENTRY_LONG, down is EXIT_LONG.
@@ -114,19 +154,39 @@ class Signals:
         """
         long = cls(
             rows,
-            np.where(up, _CODES[SignalType.ENTRY_LONG], _CODES[SignalType.EXIT_LONG]),
+            _LONG_CODES.take(np.asarray(up, dtype=np.bool_)),
             confidence=confidence,
             metadata=metadata,
+            details=details,
         )
         if not allow_short:
             return long
         short = cls(
             rows,
-            np.where(up, _CODES[SignalType.EXIT_SHORT], _CODES[SignalType.ENTRY_SHORT]),
+            _SHORT_CODES.take(np.asarray(up, dtype=np.bool_)),
             confidence=confidence,
             metadata=metadata,
+            details=details,
         )
         return cls.join([long, short])
+
+    def along(self, trend: FloatArray) -> "Signals":
+        """Without entries against a trend, of which `trend` has one value a row of the data.
+
+        Long ones need a positive value at their row, short ones a negative. Exits all stay.
+        """
+        here = np.asarray(trend)[self.rows]
+        against = (self.types == SignalType.ENTRY_LONG) & ~(here > 0)
+        against |= (self.types == SignalType.ENTRY_SHORT) & ~(here < 0)
+        keep = ~against
+        if self.details is not None:
+            return Signals(self.rows[keep], self.types[keep], details=self.details)
+        return Signals(
+            self.rows[keep],
+            self.types[keep],
+            confidence=self.confidence[keep],
+            metadata={name: column[keep] for name, column in self.metadata.items()},
+        )
 
     @classmethod
     def at(cls, mask: BoolArray, kind: SignalType, *, confidence: npt.ArrayLike = 1.0) -> "Signals":
@@ -208,12 +268,10 @@ class SignalTable:
     def ids(self) -> list[str]:
         """SHA-256 ids, computed when asked for."""
         base = self.about.digest()
-        ids = []
-        for timestamp, code in zip(self.timestamp.tolist(), self.types.tolist(), strict=True):
-            one = base.copy()
-            one.update(f"|{timestamp}|{_TYPE_NAMES[code]}".encode())
-            ids.append(one.hexdigest())
-        return ids
+        return [
+            signal_id(base, timestamp, code)
+            for timestamp, code in zip(self.timestamp.tolist(), self.types.tolist(), strict=True)
+        ]
 
     def select(self, which: "npt.NDArray[Any] | slice") -> "SignalTable":
         """The signals of a mask, an index array or a slice."""
@@ -264,10 +322,17 @@ class SignalTable:
         return pd.DataFrame(columns | {f"metadata.{n}": c.copy() for n, c in self.metadata.items()})
 
 
+def signal_id(base: "hashlib._Hash", timestamp: int, code: int) -> str:
+    """The id of a signal: the digest of its origin, then its time (microseconds UTC) and type."""
+    one = base.copy()
+    one.update(f"|{timestamp}|{_TYPE_NAMES[code]}".encode())
+    return one.hexdigest()
+
+
 def in_order(rows: npt.NDArray[Any], types: npt.NDArray[Any]) -> bool:
     """Whether rows ascend, and types within a row."""
     before, after = rows[:-1], rows[1:]
-    if (after > before).all():
+    if np.count_nonzero(after > before) == len(after):
         return True
     same_row = after == before
     return bool((after >= before).all() and (types[1:][same_row] >= types[:-1][same_row]).all())

@@ -1,7 +1,7 @@
 """Where candles come from."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -10,6 +10,7 @@ import numpy as np
 from stratkernel.contracts.arrays import FloatArray, IntArray
 from stratkernel.contracts.calendars import Calendar
 from stratkernel.contracts.timeframes import Timeframe
+from stratkernel.kernel.errors import UsageError
 
 UNREADABLE_TIME = np.iinfo(np.int64).min
 """Stands in `RawCandles.open_time` where a time could not be read."""
@@ -50,6 +51,35 @@ class RawCandles:
     notes: tuple[str, ...] = ()
 
 
+class RawChunks(ABC):
+    """A series as a source reads it part by part: every iteration reads it anew, in the order of its rows.
+
+    `line`s count through the whole series. `rows` is how many rows there are, where that is known.
+    """
+
+    symbol: str
+    timeframe: Timeframe
+    where: str
+    calendar: Calendar | None = None
+    omits_empty: bool = False
+    venue: str = "local"
+    rows: int | None = None
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[RawCandles]:
+        """The parts, each with at least one row. Raises as `DataSource.load`."""
+
+    def open_times(self) -> Iterator[IntArray]:
+        """The open times of the parts; a source that can reads nothing else."""
+        for part in self:
+            yield part.open_time
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was inferred, one sentence each; complete once all parts were read."""
+        return ()
+
+
 class DataSource(ABC):
     """Reads candles of one symbol; chosen by URL scheme or file suffix (with its dot)."""
 
@@ -65,3 +95,14 @@ class DataSource(ABC):
             UsageError: something must be said that cannot be inferred; names the flag.
             DataError: the source cannot be read.
         """
+
+    def chunks(self, request: SourceRequest, rows: int) -> RawChunks:  # noqa: ARG002 - for sources that can
+        """The candles of a request in parts of at most `rows` rows, for series larger than memory; optional.
+
+        Raises:
+            UsageError: this source does not read in parts, or as `load`.
+            DataError: as `load`.
+        """
+        raise UsageError(
+            f"the source {self.name} reads {request.location} as a whole only; leave out --stream"
+        )

@@ -42,6 +42,26 @@ class StateError(StratkernelError):
     """A saved state that does not belong to what should be resumed."""
 
 
+class StorageError(StratkernelError):
+    """A database that cannot be reached, read or written; nothing of the failed write is in it."""
+
+
+class SchemaError(StorageError):
+    """Tables that are older or newer than this version."""
+
+
+class StorageBusyError(StorageError):
+    """Others held the database for too long; trying again may work."""
+
+
+class StorageFullError(StorageError):
+    """There is no space left where the database lies."""
+
+
+class CandleConflictError(DataError):
+    """Candles that contradict stored ones."""
+
+
 def describe(error: BaseException) -> str:
     """`Type: message` on one line, also for errors whose `__str__` raises or says nothing."""
     try:

@@ -99,7 +99,9 @@ def _is_real_interrupt(error: BaseException) -> bool:
     if not isinstance(error, KeyboardInterrupt):
         return False
     handler = signal.getsignal(signal.SIGINT)
-    return handler.interrupted if isinstance(handler, _InterruptHandler) else True
+    if handler is signal.SIG_IGN:
+        return False
+    return bool(getattr(handler, "interrupted", True))
 
 
 class _OwnOutput:

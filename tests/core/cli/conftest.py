@@ -58,6 +58,16 @@ def stratkernel(home: Path, capsys: pytest.CaptureFixture[str]) -> Stratkernel:
 
 
 @pytest.fixture
+def database(request: pytest.FixtureRequest, home: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The URL of an empty database that the commands use by default: a file, unless a test says otherwise."""
+    url = f"sqlite:///{home.as_posix()}/kept.db"
+    if getattr(request, "param", "sqlite") == "postgresql":
+        url = str(request.getfixturevalue("postgres_url"))
+    monkeypatch.setenv("STRATKERNEL_DATABASE_URL", url)
+    return url
+
+
+@pytest.fixture
 def strategies(home: Path) -> Path:
     return home / "config" / "strategies" / "user_strategies"
 

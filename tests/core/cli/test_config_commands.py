@@ -104,8 +104,9 @@ def test_config_list_of_an_empty_home_says_what_to_do(stratkernel: Any) -> None:
 @pytest.mark.usefixtures("mine")
 def test_config_show_tells_defaults_apart(stratkernel: Any) -> None:
     shown = as_json(stratkernel("config", "show", "my-ema", "--json"))
-    assert shown["parameters"] == {"fast_period": 12, "slow_period": 26, "allow_short": False}
-    assert shown["defaults"] == ["allow_short"]
+    filled = {"fast_period": 12, "slow_period": 26, "allow_short": False}
+    assert shown["parameters"] == {**filled, "trend_timeframe": None, "trend_period": None}
+    assert shown["defaults"] == ["allow_short", "trend_period", "trend_timeframe"]
     assert "allow_short=false  (default)" in stratkernel("config", "show", "my-ema").out
     assert "fast_period=50" in stratkernel("config", "show", "ema-crossover-golden", "--template").out
 

@@ -72,7 +72,9 @@ def test_run_json_has_the_documented_keys_and_no_nan(run: Run) -> None:
     assert {"quality", "plugins"} <= set(printed)
     assert list(printed["metrics"]) == METRICS
     assert printed["symbol"] == "A/B"
-    assert printed["parameters"] == {"fast_period": 5, "slow_period": 26, "allow_short": False}
+    assert (
+        printed["parameters"].items() >= {"fast_period": 5, "slow_period": 26, "allow_short": False}.items()
+    )
     assert printed["candles"] == 600
     assert all(math.isfinite(number) for number in numbers(printed))
     signal = printed["signals"][0]
@@ -151,7 +153,7 @@ def test_run_report_for_readers_names_what_ran(run: Run) -> None:
     ("arguments", "code", "message"),
     [
         (["emacrossover", "--data", "candles.csv"], 2, "Did you mean 'ema_crossover'?"),
-        (["rsi"], 2, "required: --data"),
+        (["rsi"], 2, "say --data FILE, or --symbol"),
         (["rsi", "--data", "none.csv"], 2, "no file 'none.csv'"),
         (["rsi", "--data", "candles.xlsx"], 2, "no source reads candles.xlsx; expected one of: .csv"),
         (["rsi", "--data", "."], 2, "no source reads ."),
@@ -275,7 +277,7 @@ def test_run_repaired_candles_are_marked_and_reported(run: Run, folder: Path) ->
 def test_demo_compares_every_strategy_on_every_symbol(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["demo"]) == 0
+    assert main(["demo", "--no-save"]) == 0
     out = capsys.readouterr().out
     for word in ("AAPL", "IBM", "MSFT", "ema_crossover", "macd", "rsi"):
         assert out.count(word) >= 3

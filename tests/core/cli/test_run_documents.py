@@ -73,14 +73,20 @@ def test_run_of_a_name_that_is_both_asks_which(stratkernel: Any, strategies: Pat
     assert as_json(stratkernel("run", "stratkernel-rsi:rsi", "--data", candles, "--json"))["candles"] == 600
 
 
-def test_run_of_a_document_with_further_timeframes_is_refused(
+def test_run_of_a_document_with_a_higher_timeframe_resamples_the_candles(
     stratkernel: Any, tmp_path: Path, candles: str
 ) -> None:
-    raw = {"schema_version": 2, "name": "x", "strategy": "rsi", "extra_timeframes": ["1d"]}
-    (tmp_path / "x.json").write_bytes(dump_json(raw))
-    outcome = stratkernel("run", str(tmp_path / "x.json"), "--data", candles)
-    assert outcome.code == 2
-    assert "reads further timeframes (1d)" in outcome.err
+    parameters = {"trend_timeframe": "4h", "trend_period": 5}
+    raw = {"schema_version": 2, "name": "x", "strategy": "rsi", "parameters": parameters}
+    (tmp_path / "x.json").write_bytes(dump_json({**raw, "extra_timeframes": ["4h"]}))
+    (tmp_path / "y.json").write_bytes(dump_json({**raw, "extra_timeframes": {"4h": "resampled"}}))
+    one, other = (
+        as_json(stratkernel("run", str(tmp_path / name), "--data", candles, "--json"))
+        for name in ("x.json", "y.json")
+    )
+    plain = as_json(stratkernel("run", "rsi", "--data", candles, "--json"))
+    assert one["config_hash"] == other["config_hash"] != plain["config_hash"]
+    assert 0 < len(one["signals"]) < len(plain["signals"])
 
 
 @pytest.mark.usefixtures("mine")

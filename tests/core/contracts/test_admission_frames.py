@@ -196,3 +196,11 @@ def test_repair_of_shuffled_and_repeated_rows_gives_the_clean_series(
     repaired = load(damaged, policy=BadCandles.REPAIR)
     assert repaired.data_hash == load(clean).data_hash
     assert repaired.marked is None
+
+
+def test_frame_negative_zero_volume_is_no_volume_and_hashes_as_such() -> None:
+    signed, plain = frame(), frame()
+    signed.loc[signed.index[3], "volume"] = -0.0
+    plain.loc[plain.index[3], "volume"] = 0.0
+    assert load(signed).data_hash == load(plain).data_hash
+    assert not np.signbit(load(signed).columns.volume).any()

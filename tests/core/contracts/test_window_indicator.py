@@ -5,6 +5,7 @@ from typing import Any, ClassVar, Literal
 import numpy as np
 import pytest
 
+from higher_timeframes import first_chunk_difference
 from made_strategies import strategy_doing
 from stratkernel import (
     BaseIndicator,
@@ -22,7 +23,6 @@ from stratkernel import (
     indicator,
 )
 from stratkernel.engine.indicator_graph import IndicatorGraph
-from stratkernel.engine.lookahead import chunk_difference
 from stratkernel.engine.stream import StrategyStream
 from stratkernel.kernel.kinds import STRATEGY
 from stratkernel.kernel.records import PluginRecord
@@ -81,7 +81,7 @@ def test_window_indicator_with_events_in_chunks_gives_the_same_signals(
 ) -> None:
     columns = candles_from_close(random_walk(700, seed=6)).columns
     assert len(stream(kernel, indicator(cls), window=window).advance(columns)) > 20
-    difference = chunk_difference(
+    difference = first_chunk_difference(
         lambda: stream(kernel, indicator(cls), window=window), columns, (1, 7, 64, 255, 256, 257)
     )
     assert difference is None
@@ -116,7 +116,7 @@ def test_signals_on_rows_whose_window_holds_an_undefined_value_are_dropped(
     assert whole.rows.tolist() == expected
     assert len(expected) > 50
     make = lambda: StrategyStream(made(), item, IndicatorFactory(kernel))  # noqa: E731 - as short as it gets
-    assert chunk_difference(make, columns, (1, 7, 64)) is None
+    assert first_chunk_difference(make, columns, (1, 7, 64)) is None
 
 
 def test_indicator_of_a_nullable_output_is_refused(kernel: Kernel) -> None:

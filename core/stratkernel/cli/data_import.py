@@ -1,0 +1,158 @@
+"""`stratkernel data import`: candles of files into the database."""
+
+import argparse
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
+
+from stratkernel.cli.candle_flags import add_database_argument, add_file_arguments, add_series_arguments
+from stratkernel.cli.session import open_kernel, warn_of_broken_plugins
+
+if TYPE_CHECKING:
+    from stratkernel.contracts.calendars import Calendar
+    from stratkernel.contracts.candles import Candles
+    from stratkernel.contracts.storage import Storage
+    from stratkernel.contracts.stored import CandleWrite, QuarantinedCandle, Series
+    from stratkernel.kernel.manager import Kernel
+
+_LARGE: Final = 300_000
+"""From so many candles on a terminal is shown how far it is."""
+_CHUNK: Final = 100_000
+
+
+def _arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("files", metavar="FILE", nargs="+", help="csv, csv.gz, parquet, feather or json")
+    group = parser.add_argument_group("candles")
+    add_series_arguments(group)
+    add_file_arguments(group)
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace stored candles that differ; else they are refused"
+    )
+    add_database_argument(parser)
+
+
+def import_files(arguments: argparse.Namespace) -> int:
+    """Store the candles of files. All files are read before anything is stored; each series whole or not."""
+    from stratkernel.cli.database import check_texts, database_of
+    from stratkernel.kernel.errors import CandleConflictError
+
+    check_texts(arguments, "symbol", "venue")
+    kernel = open_kernel(arguments)
+    with database_of(kernel, arguments) as database:
+        batches = _read(kernel, arguments)
+        warn_of_broken_plugins(kernel, verbose=arguments.verbose)
+        conflicts: list[str] = []
+        for batch in batches:
+            try:
+                write, aside = _store(database.storage, batch, overwrite=arguments.overwrite)
+            except CandleConflictError as error:
+                conflicts.append(str(error))
+            else:
+                print(_line(batch.series, write, aside))
+    if conflicts:
+        raise CandleConflictError("\n".join(conflicts))
+    return 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """All that was read of one series, file by file."""
+
+    series: "Series"
+    parts: "list[Candles]"
+    bad: "list[QuarantinedCandle]"
+    said: "list[Calendar]"
+    """Calendars that were not inferred."""
+
+
+def _read(kernel: "Kernel", arguments: argparse.Namespace) -> list[_Batch]:
+    from stratkernel.cli.candle_input import read_file
+    from stratkernel.contracts.stored import Series
+    from stratkernel.engine.quarantine import dropped_candles
+    from stratkernel.kernel.clock import SystemClock
+
+    now = SystemClock().utc_now()
+    batches: dict[Series, _Batch] = {}
+    for file in dict.fromkeys(arguments.files):
+        candles, raw = read_file(kernel, arguments, file, now=now)
+        series = Series(candles.symbol, candles.timeframe.name, candles.venue)
+        batch = batches.setdefault(series, _Batch(series, [], [], []))
+        batch.parts.append(candles)
+        batch.bad.extend(dropped_candles(raw, candles, now))
+        if arguments.calendar or raw.calendar:
+            batch.said.append(candles.calendar)
+    return list(batches.values())
+
+
+def _store(storage: "Storage", batch: _Batch, *, overwrite: bool) -> "tuple[CandleWrite, int]":
+    """Write one series in one transaction; gives also how many bad candles were put aside."""
+    from stratkernel.contracts.stored import CandleWrite
+
+    total = sum(len(candles) for candles in batch.parts)
+    inserted = unchanged = replaced = 0
+    with _progress(f"{batch.series}", total) as advance, storage.unit_of_work():
+        calendar = batch.said[-1] if batch.said else _inferred_calendar(storage, batch)
+        for chunk in _chunks([replace(candles, calendar=calendar) for candles in batch.parts]):
+            write = storage.candles.write(chunk, overwrite=overwrite)
+            inserted, unchanged = inserted + write.inserted, unchanged + write.unchanged
+            replaced += write.replaced
+            advance(len(chunk))
+        aside = storage.candles.quarantine(batch.bad) if batch.bad else 0
+    return CandleWrite(inserted, unchanged, replaced), aside
+
+
+def _inferred_calendar(storage: "Storage", batch: _Batch) -> "Calendar":
+    """What all candles of the series suggest, stored ones too: a week of them alone may look otherwise.
+
+    A stored calendar that was not inferred stays.
+    """
+    import numpy as np
+
+    from stratkernel.contracts.calendars import infer_calendar
+    from stratkernel.contracts.timeframes import Timeframe
+
+    series, timeframe = batch.series, Timeframe(batch.series.timeframe)
+    times = [candles.open_time for candles in batch.parts]
+    found = storage.candles.series(symbol=series.symbol, timeframe=series.timeframe, venue=series.venue)
+    if found and found[0].candles:
+        stored = np.concatenate([part.open_time for part in storage.candles.chunks(series)])
+        if infer_calendar(stored, timeframe) is not found[0].calendar:
+            return found[0].calendar
+        times.append(stored)
+    return infer_calendar(times[0] if len(times) == 1 else np.unique(np.concatenate(times)), timeframe)
+
+
+def _chunks(parts: "Sequence[Candles]") -> "Iterator[Candles]":
+    """The candles as they are, or in parts where a terminal may want to hear how far it is."""
+    for candles in parts:
+        step = _CHUNK if len(candles) >= _LARGE else max(1, len(candles))
+        for start in range(0, len(candles), step):
+            yield candles.slice(start, min(start + step, len(candles)))
+
+
+@contextmanager
+def _progress(title: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on stderr, where that is a terminal and there is something to wait for."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    if total < _LARGE or not console.is_terminal:
+        yield lambda _: None
+        return
+    with Progress(console=console, transient=True) as progress:
+        task = progress.add_task(escape(title), total=total)
+        yield lambda rows: progress.advance(task, rows)
+
+
+def _line(series: "Series", write: "CandleWrite", aside: int) -> str:
+    from stratkernel.kernel.errors import one_line
+
+    counts = {"new": write.inserted, "unchanged": write.unchanged, "replaced": write.replaced}
+    told = ", ".join(f"{count:,} {what}" for what, count in counts.items() if count or what == "new")
+    return f"{one_line(str(series))}: {told}" + (f"; {aside:,} bad candles put aside" if aside else "")
+
+
+COMMANDS: Final = {"import": (_arguments, import_files)}

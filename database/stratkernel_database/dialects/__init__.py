@@ -1,0 +1,1 @@
+"""What is particular to one kind of database; the only place with SQL text."""

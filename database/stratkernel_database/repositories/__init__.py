@@ -1,0 +1,1 @@
+"""What reads and writes the tables: nobody else does."""

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from stratkernel.contracts.arrays import FloatArray, IntArray
 from stratkernel.contracts.candles import Candles
+from stratkernel.contracts.columns import Columns
 from stratkernel.contracts.signals import SignalTable, SignalType
 from stratkernel.engine.kernels.accuracy_kernels import DIRECTION, count_hits, forward_returns
 
@@ -49,15 +50,16 @@ class SignalAccuracy:
 
 
 @dataclass(frozen=True, slots=True)
-class _Judged:
-    """The resolved signals: their rows, expected direction and signed return; and how many are not."""
+class JudgedSignals:
+    """The resolved signals, each with a signed return and its excursions; and how many are not resolved."""
 
-    rows: IntArray
-    direction: FloatArray
     forward: FloatArray
+    favourable: FloatArray
+    adverse: FloatArray
     unresolved: int
 
     def hits_and_misses(self, cost: float) -> tuple[int, int]:
+        """Signals after which the price moved by more than `cost`, as expected and against it."""
         return int(np.count_nonzero(self.forward > cost)), int(np.count_nonzero(self.forward < -cost))
 
 
@@ -83,14 +85,18 @@ def measure_accuracy(
     candles: Candles, signals: SignalTable, *, horizon: int = HORIZON, cost: float = 0.0
 ) -> SignalAccuracy:
     """All there is to say about the signals after `horizon` candles; `cost` is a fraction of the price."""
-    columns = candles.columns
-    close = columns.close
-    judged = _judge(close, signals.rows, signals.types, horizon)
+    judged = judge(candles.columns, signals.rows, signals.types, horizon)
+    close = candles.columns.close
+    ahead, now = close[horizon:], close[: max(len(close) - horizon, 0)]
+    rising = int(np.count_nonzero(ahead > now)), len(now)
+    return summarise(judged, rising, horizon=horizon, cost=cost)
+
+
+def summarise(judged: JudgedSignals, rising: tuple[int, int], *, horizon: int, cost: float) -> SignalAccuracy:
+    """Counts and means; `rising` are the candles after which the close was higher, and all that tell."""
     hits, misses = judged.hits_and_misses(cost)
     low, high = wilson_interval(hits, hits + misses)
-    resolved = len(judged.rows)
-    favourable, adverse = _excursions(columns.high, columns.low, close, judged, horizon)
-    ahead, now = close[horizon:], close[: max(len(close) - horizon, 0)]
+    resolved = len(judged.forward)
     return SignalAccuracy(
         horizon=horizon,
         cost=cost,
@@ -101,11 +107,11 @@ def measure_accuracy(
         accuracy=hits / (hits + misses) if hits + misses else None,
         wilson_low=low,
         wilson_high=high,
-        baseline=int(np.count_nonzero(ahead > now)) / len(now) if len(now) else None,
+        baseline=rising[0] / rising[1] if rising[1] else None,
         mean_forward_return=_finite(np.mean(judged.forward)) if resolved else None,
         median_forward_return=_finite(np.median(judged.forward)) if resolved else None,
-        mean_mfe=_finite(np.mean(favourable)) if resolved else None,
-        mean_mae=_finite(np.mean(adverse)) if resolved else None,
+        mean_mfe=_finite(np.mean(judged.favourable)) if resolved else None,
+        mean_mae=_finite(np.mean(judged.adverse)) if resolved else None,
     )
 
 
@@ -120,28 +126,30 @@ def wilson_interval(hits: int, judged: int) -> tuple[float, float] | tuple[None,
     return max(0.0, middle - half), min(1.0, middle + half)
 
 
-def _judge(close: FloatArray, rows: IntArray, types: npt.NDArray[np.int8], horizon: int) -> _Judged:
+def judge(columns: Columns, rows: IntArray, types: npt.NDArray[np.int8], horizon: int) -> JudgedSignals:
+    """What came of signals within `horizon` candles; `HOLD` expects nothing and is left out."""
     directed = types != SignalType.HOLD
     if not directed.all():
         rows, types = rows[directed], types[directed]
+    close = columns.close
     resolved = int(np.searchsorted(rows, len(close) - horizon))
     unresolved = len(rows) - resolved
-    rows = rows[:resolved]
-    types = types[:resolved]
-    return _Judged(rows, DIRECTION[types], forward_returns(close, rows, types, horizon), unresolved)
+    rows, types = rows[:resolved], types[:resolved]
+    best, worst = _excursions(columns, rows, DIRECTION[types], horizon)
+    return JudgedSignals(forward_returns(close, rows, types, horizon), best, worst, unresolved)
 
 
 def _excursions(
-    high: FloatArray, low: FloatArray, close: FloatArray, judged: _Judged, horizon: int
+    columns: Columns, rows: IntArray, direction: FloatArray, horizon: int
 ) -> tuple[FloatArray, FloatArray]:
     """Returns to the best and the worst price of the next `horizon` candles, seen from the signal."""
-    rows = judged.rows
+    high, low, close = columns.high, columns.low, columns.close
     highest, lowest = np.full(len(rows), -np.inf), np.full(len(rows), np.inf)
     for step in range(1, horizon + 1):
         np.maximum(highest, high[rows + step], out=highest)
         np.minimum(lowest, low[rows + step], out=lowest)
     up, down = highest / close[rows] - 1.0, lowest / close[rows] - 1.0
-    rises = judged.direction > 0
+    rises = direction > 0
     return np.where(rises, up, -down), np.where(rises, down, -up)
 
 

@@ -74,17 +74,24 @@ class LevelCrossing(BaseIndicator[LevelCrossingParams]):
 
 
 def crossing(
-    line: "IndicatorRequest | str", other: "IndicatorRequest | str", *, relative: float = 1e-9
+    line: "IndicatorRequest | str",
+    other: "IndicatorRequest | str",
+    *,
+    relative: float = 1e-9,
+    timeframe: str | None = None,
 ) -> IndicatorRequest:
-    """Ask for the crossings of two lines in price units (indicators or candle columns), as events."""
-    return IndicatorRequest(Crossing, {"relative": relative}, (line, other, "close"))
+    """Ask for the crossings of two lines in price units (indicators or candle columns), as events.
+
+    With a `timeframe` both lines are of that one.
+    """
+    return IndicatorRequest(Crossing, {"relative": relative}, (line, other, "close"), timeframe)
 
 
 def level_crossing(
-    line: "IndicatorRequest | str", level: float, *, absolute: float = 1e-9
+    line: "IndicatorRequest | str", level: float, *, absolute: float = 1e-9, timeframe: str | None = None
 ) -> IndicatorRequest:
-    """Ask for the crossings of a line through a level, as events."""
-    return IndicatorRequest(LevelCrossing, {"level": float(level), "absolute": absolute}, (line,))
+    """Ask for the crossings of a line through a level, as events; the line may be of a higher timeframe."""
+    return IndicatorRequest(LevelCrossing, {"level": float(level), "absolute": absolute}, (line,), timeframe)
 
 
 def _side(state: State) -> int:

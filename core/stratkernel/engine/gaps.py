@@ -52,11 +52,14 @@ class GapOutcome:
 _NONE: Final = np.empty(0, dtype=np.int64)
 
 
-def apply_gaps(candles: Candles, rule: GapRule) -> GapOutcome:
-    """Find the gaps and treat them; where the source omits candles without trades there are none."""
+def apply_gaps(candles: Candles, rule: GapRule, *, a_day: int | None = None) -> GapOutcome:
+    """Find the gaps and treat them; where the source omits candles without trades there are none.
+
+    `a_day` is for parts of a series, see `missing_before`.
+    """
     if candles.omits_empty or candles.is_gapless:
         return GapOutcome(candles, _NONE, _NONE, 0, 0)
-    missing = missing_before(candles.open_time, candles.timeframe, candles.calendar)
+    missing = missing_before(candles.open_time, candles.timeframe, candles.calendar, a_day=a_day)
     holes = np.flatnonzero(missing > rule.max_gap)
     total, count = int(missing.sum()), int(np.count_nonzero(missing))
     if not len(holes):
@@ -65,7 +68,7 @@ def apply_gaps(candles: Candles, rule: GapRule) -> GapOutcome:
         return GapOutcome(candles, holes, _NONE, total, count)
     if rule.policy == "fill":
         filled = _filled(candles, holes)
-        left = missing_before(filled.open_time, filled.timeframe, filled.calendar)
+        left = missing_before(filled.open_time, filled.timeframe, filled.calendar, a_day=a_day)
         return GapOutcome(filled, _NONE, np.flatnonzero(left > rule.max_gap), total, count)
     return GapOutcome(candles, _NONE, holes, total, count)
 

@@ -32,7 +32,7 @@ METRICS: Final = (
 """All metrics, in the order in which they are shown."""
 
 _YEAR: Final = 365 * DAY
-_ROUNDING: Final = 4.0 * float(np.finfo(np.float64).eps)
+ROUNDING: Final = 4.0 * float(np.finfo(np.float64).eps)
 """A daily return is a ratio near 1, less 1: a spread below this is rounding, not risk."""
 
 
@@ -128,7 +128,7 @@ def sortino(returns: FloatArray, days_per_year: int) -> float | None:
         return None
     losses = np.minimum(returns, 0.0)
     downside = math.sqrt(_mean(losses * losses))
-    if not downside > _ROUNDING:
+    if not downside > ROUNDING:
         return None
     return finite(_mean(returns) * days_per_year / (downside * math.sqrt(days_per_year)))
 
@@ -177,7 +177,7 @@ def _deviation(returns: FloatArray) -> float | None:
         return None
     spread = returns - _mean(returns)
     deviation = math.sqrt(_total(spread * spread) / (len(returns) - 1))
-    return deviation if deviation > _ROUNDING else None
+    return deviation if deviation > ROUNDING else None
 
 
 def _mean(values: FloatArray) -> float:

@@ -6,11 +6,14 @@ from typing import Any
 
 import numpy as np
 
-from stratkernel.contracts.arrays import FloatArray, read_only
+from stratkernel.contracts.arrays import FloatArray, IntArray, read_only
+from stratkernel.contracts.calendars import Calendar
 from stratkernel.contracts.candles import Candles
 from stratkernel.contracts.signals import SignalTable
+from stratkernel.contracts.timeframes import Timeframe
 from stratkernel.engine import metrics as measure
 from stratkernel.engine.accuracy import HORIZON, SignalAccuracy, measure_accuracy, signal_accuracy
+from stratkernel.engine.exits import NO_EXITS, ExitRules
 from stratkernel.engine.kernels.equity_kernels import equity_at, equity_curve, max_drawdown
 from stratkernel.engine.trades import Costs, Fill, TradeTable, simulate_trades
 
@@ -33,6 +36,7 @@ class Performance:
     metrics: dict[str, float | int | None]
     flags: dict[str, str]
     days_per_year: int
+    exits: ExitRules = NO_EXITS
 
     @cached_property
     def equity(self) -> FloatArray:
@@ -49,6 +53,16 @@ class Performance:
             return measure_accuracy(self.candles, self.signals, horizon=HORIZON, cost=round_trip(self.costs))
 
     @cached_property
+    def significance(self) -> dict[str, Any]:
+        """Accuracy at several horizons and the p-value of the trades; see `engine.significance`.
+
+        Takes about a tenth of a second where there are thousands of trades; made when asked for.
+        """
+        from stratkernel.engine.significance import signal_significance
+
+        return signal_significance(self.candles, self.signals, self)
+
+    @cached_property
     def mean_trade_return(self) -> float | None:
         """Expectancy as a return: mean net return of the closed trades."""
         with np.errstate(all="ignore"):
@@ -58,6 +72,7 @@ class Performance:
         """All but the curve, ready for JSON: no NaN, no infinity."""
         return {
             "costs": self.costs.to_dict(),
+            "exits": self.exits.to_dict(),
             "metrics": dict(self.metrics),
             "mean_trade_return": self.mean_trade_return,
             "accuracy": self.accuracy.to_dict(),
@@ -67,8 +82,12 @@ class Performance:
         }
 
 
-def evaluate(candles: Candles, signals: SignalTable, costs: Costs | None = None) -> Performance:
+def evaluate(
+    candles: Candles, signals: SignalTable, costs: Costs | None = None, exits: ExitRules | None = None
+) -> Performance:
     """Trade the signals over the candles that they were made from, and measure the outcome.
+
+    `exits` leave positions without a signal: stop-loss, take-profit, trailing stop, longest holding time.
 
     Raises:
         UsageError: the signals are not ordered, or not of these candles.
@@ -76,8 +95,8 @@ def evaluate(candles: Candles, signals: SignalTable, costs: Costs | None = None)
     costs = costs or Costs()
     # Prices so far apart that equity overflows give metrics that are None, not warnings.
     with np.errstate(all="ignore"):
-        trades = simulate_trades(candles, signals, costs)
-        values = _equity_metrics(candles, trades, costs) | _trade_metrics(candles, trades, costs)
+        trades = simulate_trades(candles, signals, costs, exits)
+        values = _equity_metrics(candles, trades, costs) | trade_metrics(len(candles), trades, costs)
         values["signal_accuracy"] = signal_accuracy(
             candles.columns.close, signals.rows, signals.types, cost=round_trip(costs)
         )
@@ -88,14 +107,29 @@ def evaluate(candles: Candles, signals: SignalTable, costs: Costs | None = None)
         costs=costs,
         trades=trades,
         metrics=ordered,
-        flags=_flags(ordered, trades, costs),
+        flags=metric_flags(ordered, trades, costs),
         days_per_year=candles.calendar.days_per_year,
+        exits=exits or NO_EXITS,
     )
 
 
 def round_trip(costs: Costs) -> float:
     """What a move must exceed to be worth trading: fee and slippage of both sides, a fraction."""
     return 2.0 * (costs.rates.fee + costs.rates.slippage)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EquityMarks:
+    """Equity at the first close and at the end of each day, shape (1 + days,), and its deepest fall.
+
+    `rows` and `days` are those of `day_ends`, `elapsed` the time from the first to the last close.
+    """
+
+    marks: FloatArray
+    rows: IntArray
+    days: IntArray
+    elapsed: int
+    drawdown: float
 
 
 def _equity_metrics(candles: Candles, trades: TradeTable, costs: Costs) -> dict[str, float | int | None]:
@@ -105,11 +139,22 @@ def _equity_metrics(candles: Candles, trades: TradeTable, costs: Costs) -> dict[
     close, close_time = candles.columns.close, candles.close_time
     rows, days = measure.day_ends(close_time, candles.timeframe)
     marks = equity_at(np.concatenate(([0], rows)), close, trades.arrays, costs.rates)
-    returns = measure.daily_returns(marks, rows, days, candles.calendar, candles.timeframe)
-    per_year = candles.calendar.days_per_year
-    first, last = float(marks[0]), float(marks[-1])
-    growth = measure.cagr(first, last, int(close_time[-1] - close_time[0]))
-    drawdown = measure.finite(float(max_drawdown(close, trades.arrays, costs.rates)))
+    elapsed = int(close_time[-1] - close_time[0])
+    drawdown = float(max_drawdown(close, trades.arrays, costs.rates))
+    return equity_metrics(
+        EquityMarks(marks, rows, days, elapsed, drawdown), candles.calendar, candles.timeframe
+    )
+
+
+def equity_metrics(
+    equity: EquityMarks, calendar: Calendar, timeframe: Timeframe
+) -> dict[str, float | int | None]:
+    """The metrics that equity tells, of at least one candle."""
+    returns = measure.daily_returns(equity.marks, equity.rows, equity.days, calendar, timeframe)
+    per_year = calendar.days_per_year
+    first, last = float(equity.marks[0]), float(equity.marks[-1])
+    growth = measure.cagr(first, last, equity.elapsed)
+    drawdown = measure.finite(equity.drawdown)
     return {
         "total_return": measure.total_return(first, last),
         "cagr": growth,
@@ -121,12 +166,13 @@ def _equity_metrics(candles: Candles, trades: TradeTable, costs: Costs) -> dict[
     }
 
 
-def _trade_metrics(candles: Candles, trades: TradeTable, costs: Costs) -> dict[str, float | int | None]:
+def trade_metrics(candles: int, trades: TradeTable, costs: Costs) -> dict[str, float | int | None]:
+    """The metrics that trades over so many candles tell."""
     closed = len(trades) - trades.ends_open
     pnl = trades.pnl[:closed]
     wins, losses = pnl[pnl > 0.0], pnl[pnl < 0.0]
     return {
-        "exposure": measure.exposure(_held_intervals(trades, costs), len(candles)),
+        "exposure": measure.exposure(_held_intervals(trades, costs), candles),
         "trades": closed,
         "win_rate": measure.win_rate(pnl),
         "profit_factor": measure.profit_factor(wins, losses),
@@ -139,13 +185,16 @@ def _held_intervals(trades: TradeTable, costs: Costs) -> int:
     """Candles from entry to exit, over all trades.
 
     A fill at the open holds the candle's whole interval, so an end at a close (of the data, or by
-    liquidation) counts it too.
+    liquidation) counts it too, and so does an exit within a candle. With fills at the close the interval
+    of the exit's candle is counted already, so that an exit at its open takes it away.
     """
     held = int((trades.arrays.exit_row - trades.entry_row).sum())
-    return held + trades.ends_liquidated if costs.delay else held - trades.ends_open
+    if costs.delay:
+        return held + trades.ends_liquidated + int(np.count_nonzero(trades.within_candle))
+    return held - trades.ends_open - int(np.count_nonzero(trades.left_at_open))
 
 
-def _flags(metrics: dict[str, float | int | None], trades: TradeTable, costs: Costs) -> dict[str, str]:
+def metric_flags(metrics: dict[str, float | int | None], trades: TradeTable, costs: Costs) -> dict[str, str]:
     """Why each missing metric is missing, and what else a reader of the numbers should know."""
     flags = {name: _REASONS[name] for name, value in metrics.items() if value is None}
     if not metrics["trades"]:

@@ -1,43 +1,30 @@
 """The main job: one strategy over one series of candles."""
 
 import dataclasses
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
-from stratkernel._version import __version__
-from stratkernel.contracts.arrays import IntArray
 from stratkernel.contracts.candles import Candles
 from stratkernel.contracts.result import StrategyResult, StrategyRun
 from stratkernel.contracts.signals import SignalFlag, SignalOrigin, Signals, SignalTable
 from stratkernel.contracts.strategy import BaseStrategy
-from stratkernel.contracts.timeframes import iso
-from stratkernel.engine.factory import IndicatorFactory, StrategyFactory
-from stratkernel.engine.gaps import GapOutcome, GapRule, after_gap_mask, apply_gaps
+from stratkernel.engine.gaps import GapOutcome, after_gap_mask
 from stratkernel.engine.kernels.dispatch import prepare
-from stratkernel.engine.stream import StrategyStream
+from stratkernel.engine.node_cache import CachedNodes
+from stratkernel.engine.run_setup import RunOptions, set_up_run
+from stratkernel.engine.stream import FlagArray, StrategyStream
 from stratkernel.engine.validation import Warmth, quality_report
 from stratkernel.kernel.clock import Clock, SystemClock
 from stratkernel.kernel.errors import DataError
 from stratkernel.kernel.manager import Kernel
-from stratkernel.kernel.markers import PROJECT
 
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What a run may be told; times are open times, int64 microseconds UTC.
-
-    `start` (inclusive) and `end` (exclusive) trim what comes out, never the fold, which begins at
-    `origin`, by default the first candle.
-    """
-
-    start: int | None = None
-    end: int | None = None
-    origin: int | None = None
-    gaps: GapRule = field(default_factory=GapRule)
+if TYPE_CHECKING:
+    from stratkernel.engine.indicator_cache import IndicatorCache
 
 
 def run_strategy(
@@ -47,96 +34,85 @@ def run_strategy(
     options: RunOptions | None = None,
     *,
     clock: Clock | None = None,
+    venue_candles: Mapping[str, Candles] | None = None,
+    cache: "IndicatorCache | None" = None,
 ) -> StrategyResult:
     """Signals of a strategy over candles, checked, flagged and with a quality report.
+
+    `venue_candles` are the venue's own of the higher timeframes that the options take from it. A `cache`
+    spares indicators that another strategy computed over the same candles; `timings` tells how many.
 
     Raises:
         PluginError: code of a plugin failed or broke its contract; names plugin and candle.
         DataError: no candle lies in the range that was asked for.
+        UsageError: the strategy reads a timeframe that cannot be made of the candles.
     """
-    options, clock = options or RunOptions(), clock or SystemClock()
+    clock = clock or SystemClock()
     began = clock.monotonic()
-    given = _from_origin(candles, options.origin)
-    outcome = apply_gaps(given, options.gaps)
-    item = StrategyFactory(kernel).item(type(strategy))
-    stream = StrategyStream(strategy, item, IndicatorFactory(kernel))
+    setup = set_up_run(kernel, strategy, candles, options, venue_candles)
+    stream, outcome, run = setup.stream, setup.outcome, setup.run
     prepare(len(outcome.candles) * max(1, len(stream.graph.nodes)))
-    signals, folded = _fold(stream, outcome)
-    run = _describe(stream, outcome.candles, options.gaps)
+    nodes = None if cache is None else CachedNodes(cache, outcome.candles, setup.plan)
+    folded = _fold(stream, outcome, nodes)
     computed = clock.monotonic()
-    whole = _table(signals, folded, outcome, stream, run)
-    first, last = _range(outcome.candles, options)
-    trimmed, table = outcome.candles.slice(first, last), _rows_between(whole, first, last)
-    quality = quality_report(kernel, trimmed, table, outcome, Warmth(stream.warm_up, first, last))
+    whole = signal_table(folded.signals, folded.flags, outcome, stream.warm_up, run)
+    first, last = setup.first, setup.last
+    trimmed, table = outcome.candles.slice(first, last), rows_between(whole, first, last)
+    warmth = Warmth(stream.warm_up, first, last, folded.starts)
+    quality = quality_report(kernel, trimmed, table, outcome, warmth, exits=bool(run.exits))
+    timings = {"signals": computed - began, "validation": clock.monotonic() - computed}
     result = StrategyResult(
         run=run,
         candles=trimmed,
         signals=table,
-        admitted=given.slice(0, _row_of(given, options.end, len(given))),
+        admitted=setup.admitted,
         quality=quality,
-        timings={"signals": computed - began, "validation": clock.monotonic() - computed},
+        timings=timings if nodes is None else {**timings, **nodes.counts},
+        venue_candles=setup.venue_candles,
     )
     failures = kernel.signals_generated(run, table)
     return result if not failures else _with_failures(result, failures)
 
 
-def _from_origin(candles: Candles, origin: int | None) -> Candles:
-    if not len(candles):
-        raise DataError(f"there are no candles of {candles.symbol}")
-    if origin is None:
-        return candles
-    first = int(np.searchsorted(candles.open_time, origin))
-    if first == len(candles):
-        raise DataError(
-            f"no candle of {candles.symbol} opens at or after the origin {iso(origin)}; "
-            f"the last one opens at {iso(int(candles.open_time[-1]))}"
-        )
-    return candles.slice(first, len(candles))
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """Signals over all candles, their flags, and where evaluation began after the origin and each reset."""
+
+    signals: Signals
+    flags: FlagArray
+    starts: tuple[int, ...]
 
 
-def _fold(stream: StrategyStream, outcome: GapOutcome) -> tuple[Signals, IntArray]:
-    """Signals over all candles, and for each the number of its row since the origin or the last reset."""
+def _fold(stream: StrategyStream, outcome: GapOutcome, nodes: CachedNodes | None) -> _Folded:
     columns, total = outcome.candles.columns, len(outcome.candles)
     bounds = [0, *outcome.resets.tolist(), total]
     parts: list[Signals] = []
-    since: list[IntArray] = []
+    flags: list[FlagArray] = []
+    starts: list[int] = []
     for start, stop in pairwise(bounds):
         if start:
             stream.reset()
-        part = stream.advance(columns.slice(start, stop) if (start, stop) != (0, total) else columns)
-        since.append(part.rows)
+        segment = columns.slice(start, stop) if (start, stop) != (0, total) else columns
+        part, part_flags = stream.advance_flagged(
+            segment, None if nodes is None else nodes.lookup(start, stop)
+        )
         part.rows = part.rows + start
         parts.append(part)
+        flags.append(part_flags)
+        starts.append(stop - stream.evaluated)
     if len(parts) == 1:
-        return parts[0], since[0]
-    filled = [part for part in parts if len(part)]
-    return Signals.join(filled), np.concatenate(since)
+        return _Folded(parts[0], flags[0], tuple(starts))
+    joined = Signals.join([part for part in parts if len(part)])
+    return _Folded(joined, np.concatenate(flags), tuple(starts))
 
 
-def _describe(stream: StrategyStream, candles: Candles, gaps: GapRule) -> StrategyRun:
-    strategy, item = stream.strategy, stream.item
-    plugins = {PROJECT: __version__, item.record.distribution: item.record.version}
-    plugins |= {node.item.record.distribution: node.item.record.version for node in stream.graph.nodes}
-    return StrategyRun(
-        strategy=item.qualified,
-        strategy_name=strategy.strategy_name,
-        parameters=strategy.params.model_dump(mode="json"),
-        plugins=plugins,
-        venue=candles.venue,
-        symbol=candles.symbol,
-        timeframe=candles.timeframe.name,
-        origin=int(candles.open_time[0]),
-        gaps=gaps.to_dict(),
-    )
-
-
-def _table(
-    signals: Signals, folded: IntArray, outcome: GapOutcome, stream: StrategyStream, run: StrategyRun
+def signal_table(
+    signals: Signals, flags: FlagArray, outcome: GapOutcome, warm_up: int, run: StrategyRun
 ) -> SignalTable:
+    """Signals with what their candles say: time, price, gaps and repairs; `flags` is added to."""
     candles, rows = outcome.candles, signals.rows
-    flags = _flag(folded < stream.graph.settling, SignalFlag.SETTLING)
     if len(outcome.after):
-        flags |= _flag(after_gap_mask(rows, outcome.after, stream.warm_up), SignalFlag.AFTER_GAP)
+        flags |= _flag(after_gap_mask(rows, outcome.after, warm_up), SignalFlag.AFTER_GAP)
     if candles.marked is not None:
         flags |= _flag(candles.marked[rows], SignalFlag.REPAIRED)
     return SignalTable(
@@ -163,21 +139,7 @@ def _flag(where: npt.NDArray[np.bool_], flag: SignalFlag) -> npt.NDArray[np.uint
     return where.astype(np.uint8) * np.uint8(flag)
 
 
-def _row_of(candles: Candles, time: int | None, default: int) -> int:
-    return default if time is None else int(np.searchsorted(candles.open_time, time))
-
-
-def _range(candles: Candles, options: RunOptions) -> tuple[int, int]:
-    first, last = _row_of(candles, options.start, 0), _row_of(candles, options.end, len(candles))
-    if first >= last:
-        raise DataError(
-            f"no candle of {candles.symbol} lies in the range asked for; there are candles from "
-            f"{iso(int(candles.open_time[0]))} to {iso(int(candles.open_time[-1]))} (open times)"
-        )
-    return first, last
-
-
-def _rows_between(table: SignalTable, first: int, last: int) -> SignalTable:
+def rows_between(table: SignalTable, first: int, last: int) -> SignalTable:
     """The signals of rows `first` to `last`, counted from `first`."""
     start, stop = np.searchsorted(table.rows, (first, last))
     inside = table if stop - start == len(table) else table.select(slice(start, stop))

@@ -1,37 +1,50 @@
 """One strategy over one series, chunk by chunk: batch is one chunk, live is a chunk a candle."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from stratkernel.contracts.arrays import BoolArray, FloatArray
+from stratkernel.contracts.arrays import BoolArray, FloatArray, IntArray
 from stratkernel.contracts.columns import CANDLE_COLUMNS, Columns, candle_columns
 from stratkernel.contracts.events import Events, join_events
 from stratkernel.contracts.indicator import IndicatorRequest
 from stratkernel.contracts.result import canonical_json
-from stratkernel.contracts.signals import Signals
+from stratkernel.contracts.signals import SignalFlag, Signals
 from stratkernel.contracts.state import State, decode_state, encode_state
 from stratkernel.contracts.strategy import BaseStrategy, StrategyData
 from stratkernel.engine.factory import IndicatorFactory
-from stratkernel.engine.indicator_graph import IndicatorGraph
+from stratkernel.engine.indicator_graph import GraphStep, IndicatorGraph, NodeLookup
 from stratkernel.engine.output_checks import Column, check_advance
 from stratkernel.engine.signal_checks import check_signals
-from stratkernel.kernel.errors import ParameterError, PluginContractError, StratkernelError
+from stratkernel.engine.timeframe_plan import RESAMPLED, TimeframePlan
+from stratkernel.engine.venue_candles import VenueCandles
+from stratkernel.kernel.errors import ParameterError, PluginContractError, StratkernelError, UsageError
 from stratkernel.kernel.guard import guard
 from stratkernel.kernel.registry import Item
+
+FlagArray: TypeAlias = npt.NDArray[np.uint8]
+"""`SignalFlag` bits, one value a signal."""
 
 
 class StrategyStream:
     """Carries a strategy's state over chunks of candles.
 
     The signals of a series do not depend on how it is cut. `advance` gives signals whose rows count
-    within the chunk.
+    within the chunk. `plan` says which candles they are, for strategies that read higher timeframes.
     """
 
-    def __init__(self, strategy: BaseStrategy[Any], item: Item, indicators: IndicatorFactory) -> None:
+    def __init__(
+        self,
+        strategy: BaseStrategy[Any],
+        item: Item,
+        indicators: IndicatorFactory,
+        plan: TimeframePlan | None = None,
+    ) -> None:
         self.strategy = strategy
         self.item = item
+        self._plan = plan
         with guard(item.title, "to say which indicators it needs", passing=ParameterError):
             requests = strategy.get_required_indicators()
         if not isinstance(requests, Mapping):
@@ -40,21 +53,43 @@ class StrategyStream:
                 "expected a dict of alias to indicator(...)"
             )
         with guard(item.title, "to have its indicators resolved", passing=StratkernelError):
-            self.graph = IndicatorGraph(dict[str, IndicatorRequest](requests), indicators, item.title)
+            self.graph = IndicatorGraph(dict[str, IndicatorRequest](requests), indicators, item.title, plan)
         self._window = _window(strategy, item)
         self._metadata: frozenset[str] | None = None
         self.reset()
 
     @property
     def warm_up(self) -> int:
-        """Candles from the origin on that can give no signal."""
-        window = 1 if self.strategy.is_fold or self._window is None else self._window
-        return self.graph.first_row + window - 1
+        """Candles from the origin on that can give no signal.
+
+        With higher timeframes: from an origin at which their candles open, without gaps.
+        """
+        return self.graph.first_row + self._before_first
+
+    @property
+    def evaluated(self) -> int:
+        """The rows since the origin or the last reset that could give a signal."""
+        return max(self._defined - self._before_first, 0)
+
+    @property
+    def extra_timeframes(self) -> dict[str, str]:
+        """The higher timeframes that the strategy reads, and where their candles come from."""
+        plan = self._plan
+        return {
+            name: RESAMPLED if plan is None else plan.source_of(layer.timeframe)
+            for name, layer in sorted(self.graph.layers.items())
+        }
+
+    @property
+    def _before_first(self) -> int:
+        """Rows that are defined and only looked back at."""
+        return 0 if self.strategy.is_fold or self._window is None else self._window - 1
 
     def reset(self) -> None:
         """Start anew at the next candle, as at an origin."""
         self._row = 0
-        self._nodes: list[State] = self.graph.initial_states()
+        self._defined = 0
+        self._states: list[State] = self.graph.initial_states()
         self._tail: StrategyData | None = None
         self._own: State = {}
         if self.strategy.is_fold:
@@ -63,13 +98,25 @@ class StrategyStream:
 
     def advance(self, columns: Columns) -> Signals:
         """The signals of the next candles."""
-        computed, self._nodes = self.graph.advance(columns, self._nodes, self._row)
-        start = min(max(self.graph.first_row - self._row, 0), len(columns))
-        data = StrategyData(
-            columns.slice(start, len(columns)), self.graph.columns_of(computed, start, len(columns))
-        )
-        defined_before = max(self._row - self.graph.first_row, 0)
+        return self.advance_flagged(columns)[0]
+
+    def advance_flagged(
+        self, columns: Columns, lookup: NodeLookup | None = None
+    ) -> tuple[Signals, FlagArray]:
+        """The signals of the next candles, and for each whether it is settling or incomplete.
+
+        With a `lookup` the candles are all that there are until the next reset, and nodes that it knows are
+        not computed.
+        """
+        if lookup is None:
+            step, self._states = self.graph.advance(columns, self._states, self._row)
+        else:
+            step = self.graph.evaluate(columns, lookup)
+        start = step.first
+        data = self._data_of(columns, step)
+        defined_before = self._defined
         self._row += len(columns)
+        self._defined += len(data)
         if self.strategy.is_fold:
             signals = self._advance_fold(data)
         elif self._window is None:
@@ -77,13 +124,44 @@ class StrategyStream:
         else:
             signals = self._calculate(data, self._window, defined_before)
         signals.rows = signals.rows + start
-        return signals
+        return signals, _flags(signals.rows, step)
+
+    def data_of(self, columns: Columns) -> tuple[StrategyData, int]:
+        """What the strategy reads of a whole series, and the row of the series at which that begins."""
+        step, _ = self.graph.advance(columns, self.graph.initial_states(), 0)
+        return self._data_of(columns, step), step.first
+
+    def _data_of(self, columns: Columns, step: GraphStep) -> StrategyData:
+        start, stop = step.first, len(columns)
+        return StrategyData(columns.slice(start, stop), self.graph.columns_of(step, start, stop))
+
+    def give(self, timeframe: str, columns: Columns) -> None:
+        """Further candles of a venue's own higher timeframe; base candles that close later will see them.
+
+        Raises:
+            UsageError: the strategy does not read the venue's own candles of this timeframe.
+        """
+        layer = self.graph.layers.get(timeframe)
+        if layer is None or not isinstance(layer.feed, VenueCandles):
+            raise UsageError(f"{self.item.title} reads no candles of {timeframe} that are the venue's own")
+        layer.feed.extend(columns)
 
     def save(self, header: Mapping[str, str | int]) -> bytes:
         """The state as bytes; `header` says what it belongs to and must be there again at `restore`."""
         tail = None if self._tail is None else _tail_state(self._tail)
-        nodes = {node.key: dict(state) for node, state in zip(self.graph.nodes, self._nodes, strict=True)}
-        payload = {"row": self._row, "nodes": nodes, "tail": tail, "own": dict(self._own)}
+        count = len(self.graph.nodes)
+        nodes = {node.key: dict(state) for node, state in zip(self.graph.nodes, self._states, strict=False)}
+        higher = {
+            name: dict(state) for name, state in zip(self.graph.layers, self._states[count:], strict=True)
+        }
+        payload = {
+            "row": self._row,
+            "defined": self._defined,
+            "nodes": nodes,
+            "higher": higher,
+            "tail": tail,
+            "own": dict(self._own),
+        }
         return encode_state(payload, self._header(header))
 
     def restore(self, data: bytes, header: Mapping[str, str | int]) -> None:
@@ -94,7 +172,9 @@ class StrategyStream:
         """
         payload = decode_state(data, self._header(header))
         self._row = payload["row"]
-        self._nodes = [payload["nodes"][node.key] for node in self.graph.nodes]
+        self._defined = payload["defined"]
+        self._states = [payload["nodes"][node.key] for node in self.graph.nodes]
+        self._states += [payload["higher"][name] for name in self.graph.layers]
         self._tail = None if payload["tail"] is None else _tail_data(payload["tail"])
         self._own = payload["own"]
 
@@ -105,7 +185,11 @@ class StrategyStream:
         )
         own = f"{self.item.qualified} {self.item.record.version} state {self.strategy.state_version}"
         params = canonical_json(self.strategy.params.model_dump(mode="json"))
-        return {"strategy": own, "parameters": params, "window": self._window, "nodes": versions, **header}
+        about = {"strategy": own, "parameters": params, "window": self._window, "nodes": versions}
+        if self._plan is not None and self.graph.layers:
+            sources = ", ".join(f"{name} {source}" for name, source in self.extra_timeframes.items())
+            about["timeframes"] = f"{self._plan.base}, {sources}"
+        return {**about, **header}
 
     def _call(self, data: StrategyData, first: int) -> Signals:
         """What `calculate` says of the rows from `first` on whose window holds no undefined value."""
@@ -166,6 +250,13 @@ class StrategyStream:
         signals = Signals.join([part for part in parts if len(part)])
         signals.rows = signals.rows - kept
         return signals
+
+
+def _flags(rows: IntArray, step: GraphStep) -> FlagArray:
+    flags = (rows < step.settled).astype(np.uint8) * np.uint8(SignalFlag.SETTLING)
+    if step.incomplete is not None:
+        flags |= step.incomplete[rows].astype(np.uint8) * np.uint8(SignalFlag.INCOMPLETE)
+    return flags
 
 
 def _window(strategy: BaseStrategy[Any], item: Item) -> int | None:

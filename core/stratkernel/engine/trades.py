@@ -3,7 +3,8 @@
 A signal is known at the close of its candle. `next_open` fills it at the open of the next candle, so that a
 signal of the last candle stays unfilled; `close` fills it at that close, which is optimistic. All equity
 goes in, in fractional units, without leverage; a short is sized by the same rule. At one candle exits come
-before entries, so that a position can turn around at one price.
+before entries, so that a position can turn around at one price. Exit rules (`ExitRules`) leave a position
+without a signal, within a candle where a level is touched.
 """
 
 import math
@@ -17,7 +18,18 @@ from stratkernel.contracts.arrays import BoolArray, FloatArray, IntArray
 from stratkernel.contracts.candles import Candles
 from stratkernel.contracts.signals import SignalTable, SignalType, in_order
 from stratkernel.contracts.timeframes import iso
+from stratkernel.engine.exits import EXIT_REASONS, ExitRules
+from stratkernel.engine.kernels.exit_kernels import (
+    LIQUIDATED,
+    OPEN,
+    SIGNAL,
+    STOP_LOSS,
+    TAKE_PROFIT,
+    TRAILING_STOP,
+    ExitColumns,
+)
 from stratkernel.engine.kernels.trade_kernels import CostRates, TradeArrays, block_maxima, match_signals
+from stratkernel.engine.position import PositionFold, trades_with_exits
 from stratkernel.kernel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -94,9 +106,19 @@ class TradeTable:
 
     An `open` trade (at most the last) has `exit_row` and `exit_time` -1 and `exit_price` NaN; its `pnl` and
     `net_return` are marked at the last close. `liquidated` tells a short whose equity ran out at a close.
+    `ends` says at what price and why each ended, where there were exit rules.
     """
 
-    def __init__(self, candles: Candles, costs: Costs, arrays: TradeArrays, *, liquidated: bool) -> None:
+    def __init__(
+        self,
+        candles: Candles,
+        costs: Costs,
+        arrays: TradeArrays,
+        *,
+        liquidated: bool,
+        ends: ExitColumns | None = None,
+    ) -> None:
+        self._ends = ends
         self._candles = candles
         self._costs = costs
         self.ends_liquidated: Final = liquidated
@@ -139,6 +161,34 @@ class TradeTable:
         return flags
 
     @cached_property
+    def exit_codes(self) -> np.ndarray[Any, np.dtype[np.int8]]:
+        """Why each trade ended: the place of its reason in `engine.exits.EXIT_REASONS`."""
+        if self._ends is not None:
+            return self._ends.reason
+        codes = np.full(len(self), SIGNAL, dtype=np.int8)
+        codes[self.liquidated] = LIQUIDATED
+        codes[self.open] = OPEN
+        return codes
+
+    @property
+    def exit_reason(self) -> list[str]:
+        """signal, stop_loss, take_profit, trailing_stop, max_bars, liquidated or open, one for each trade."""
+        return [EXIT_REASONS[code] for code in self.exit_codes.tolist()]
+
+    @cached_property
+    def within_candle(self) -> BoolArray:
+        """Whether a level was touched after the open of the exit's candle and before its close."""
+        if self._ends is None:
+            return np.zeros(len(self), dtype=np.bool_)
+        at_open = self._ends.price == self._candles.columns.open[self.exit_row]
+        return np.asarray(self._at_level & ~at_open)
+
+    @cached_property
+    def left_at_open(self) -> BoolArray:
+        """Whether the exit's candle opened beyond a level."""
+        return self._at_level & ~self.within_candle
+
+    @cached_property
     def exit_row(self) -> IntArray:
         """The candle of the exit's fill."""
         return np.where(self.open, -1, self.arrays.exit_row)
@@ -150,8 +200,14 @@ class TradeTable:
 
     @cached_property
     def exit_time(self) -> IntArray:
-        """When the exit was filled, microseconds UTC; a liquidation happens at a close."""
+        """When the exit was filled, microseconds UTC; a liquidation happens at a close.
+
+        A level touched within a candle is known at its close, one beyond which it opened at its open.
+        """
         times = self._fill_times[self.exit_row]
+        if self._ends is not None:
+            times = np.where(self._at_level, self._candles.open_time[self.exit_row], times)
+            times[self.within_candle] = self._candles.close_time[self.exit_row[self.within_candle]]
         times[self.open] = -1
         if self.ends_liquidated:
             times[-1] = self._candles.close_time[self.exit_row[-1]]
@@ -161,13 +217,13 @@ class TradeTable:
     @_absurd_prices
     def entry_price(self) -> FloatArray:
         """With slippage, without fees."""
-        return self._fill_prices[self.entry_row] * (1.0 + self.side * self._costs.rates.slippage)
+        return self.fill_prices[self.entry_row] * (1.0 + self.side * self._costs.rates.slippage)
 
     @cached_property
     @_absurd_prices
     def exit_price(self) -> FloatArray:
         """With slippage, without fees."""
-        prices = self._fill_prices[self.exit_row]
+        prices = self.fill_prices[self.exit_row] if self._ends is None else self._ends.price.copy()
         if self.ends_liquidated:
             prices[-1] = self._candles.columns.close[self.exit_row[-1]]
         prices[self.open] = np.nan
@@ -191,12 +247,29 @@ class TradeTable:
         """Net profit over what was traded at the entry, `units * entry_price`; 0.01 is 1 %."""
         return self.pnl / (self.units * self.entry_price)
 
+    @cached_property
+    @_absurd_prices
+    def gross_return(self) -> FloatArray:
+        """The move from entry to exit in the trade's direction, without any cost; NaN of an open one."""
+        prices = self.fill_prices
+        ends = prices[self.arrays.exit_row - self.open] if self._ends is None else self._ends.price
+        if self.ends_liquidated and self._ends is None:
+            ends[-1] = self._candles.columns.close[self.exit_row[-1]]
+        moves = self.side * (ends / prices[self.entry_row] - 1.0)
+        return np.where(self.open, np.nan, moves)
+
+    @cached_property
+    def _at_level(self) -> BoolArray:
+        """Whether the exit was that of a level, not of a signal, the time or the end."""
+        return np.isin(self.exit_codes, (STOP_LOSS, TAKE_PROFIT, TRAILING_STOP))
+
     @property
     def _fill_times(self) -> IntArray:
         return self._candles.open_time if self._costs.delay else self._candles.close_time
 
     @property
-    def _fill_prices(self) -> FloatArray:
+    def fill_prices(self) -> FloatArray:
+        """What signals are filled at, before slippage: opens or closes, shape (n,)."""
         return self._candles.columns["open" if self._costs.delay else "close"]
 
     def _named(self) -> dict[str, np.ndarray[Any, Any]]:
@@ -214,6 +287,7 @@ class TradeTable:
             "fees": self.fees,
             "open": self.open,
             "liquidated": self.liquidated,
+            "exit_reason": np.array(self.exit_reason, dtype=np.str_),
         }
 
     def to_dicts(self) -> list[dict[str, Any]]:
@@ -234,6 +308,7 @@ class TradeTable:
 
         columns: dict[str, Any] = {name: column.copy() for name, column in self._named().items()}
         columns["side"] = np.where(self.side > 0, "long", "short")
+        columns["exit_reason"] = self.exit_reason
         for name in ("entry_time", "exit_time"):
             times = columns[name].astype("datetime64[us]")
             if name == "exit_time":
@@ -242,18 +317,25 @@ class TradeTable:
         return pd.DataFrame(columns)
 
 
-def simulate_trades(candles: Candles, signals: SignalTable, costs: Costs) -> TradeTable:
+def simulate_trades(
+    candles: Candles, signals: SignalTable, costs: Costs, exits: ExitRules | None = None
+) -> TradeTable:
     """Trade the signals over the candles that they were made from.
 
     An entry while in a position, an exit while out or of the other side, and `HOLD` do nothing; of two
     entries at one candle the long one counts. A short whose equity at a close is 0 or less is closed
-    there, and nothing is entered after.
+    there, and nothing is entered after. `exits` may leave a position before its signal.
 
     Raises:
         UsageError: the signals are not ordered, or not of these candles.
     """
     _check_belong(candles, signals)
     columns = candles.columns
+    if exits:
+        fold = PositionFold(costs.rates, costs.delay, exits)
+        trades, ends = trades_with_exits(columns, signals.rows, signals.types, fold)
+        ruined = bool(len(ends.reason) and ends.reason[-1] == LIQUIDATED)
+        return TradeTable(candles, costs, trades, liquidated=ruined, ends=ends)
     buffers = TradeArrays.empty((len(signals) + 1) // 2)
     count, liquidated = match_signals(
         np.ascontiguousarray(signals.rows),

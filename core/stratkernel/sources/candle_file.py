@@ -9,15 +9,16 @@ from urllib.parse import unquote, urlsplit
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+from typing_extensions import override
 
 from stratkernel.contracts.arrays import FloatArray, IntArray
 from stratkernel.contracts.calendars import Calendar
 from stratkernel.contracts.columns import CANDLE_COLUMNS
-from stratkernel.contracts.source import UNREADABLE_TIME, DataSource, RawCandles, SourceRequest
+from stratkernel.contracts.source import UNREADABLE_TIME, DataSource, RawCandles, RawChunks, SourceRequest
 from stratkernel.kernel.errors import DataError, UsageError, describe, did_you_mean
 from stratkernel.sources.infer import timeframe_of
 from stratkernel.sources.instants import TimeContext
-from stratkernel.sources.layouts import Recognised, recognise
+from stratkernel.sources.layouts import Layout, Recognised, recognise
 from stratkernel.sources.numbers import read_numbers
 from stratkernel.sources.readers import READERS, read_table, suffix_of
 from stratkernel.sources.symbols import choose_symbol
@@ -26,6 +27,8 @@ from stratkernel.sources.times import read_times
 
 _ORDERS: Final = ("oldest-first", "newest-first")
 _PRICES: Final = ("open", "high", "low", "close")
+
+OMITS_NOTE: Final = "a missing candle is no gap: this source omits candles without trades"
 
 N = TypeVar("N", np.float64, np.int64)
 
@@ -98,6 +101,19 @@ class CandleFileSource(DataSource):
             # a damaged Parquet or Feather file may open and then hold what is no text
             raise DataError(f"{path.name}: is damaged: {describe(error)}") from error
 
+    @override
+    def chunks(self, request: SourceRequest, rows: int) -> RawChunks:
+        """Read a Parquet file, or a folder of them as one series, in parts; other files are read whole.
+
+        Raises:
+            UsageError: no such file, not Parquet, or something must be said with a flag, which it names.
+            DataError: it cannot be read as candles, or stands newest first.
+        """
+        from stratkernel.sources.candle_chunks import ParquetChunks
+
+        options = FileOptions.of(request.options)
+        return ParquetChunks(local_path(request.location), request, options, rows)
+
     @staticmethod
     def _load(path: Path, request: SourceRequest, options: FileOptions) -> RawCandles:
         table = read_table(path)
@@ -135,24 +151,22 @@ def _raw_candles(
     times = read_times(found.time, context)
     unreadable = {(row, "open_time"): text for row, text in (times.unreadable | table.ragged).items()}
     columns = {name: read_numbers(found.columns[name], name, unreadable) for name in CANDLE_COLUMNS}
-    price_note = ""
-    if found.adj_close is not None or options.adjusted:
-        price_note = _adjust(columns, found, options, table.where, unreadable)
+    differing = adjust_prices(columns, found, options, table.where, unreadable)
     omits_empty = found.layout.omits_empty if options.omits_empty is None else options.omits_empty
     timeframe, timeframe_note = timeframe_of(
         times.micros, request.timeframe, table.where, omits_empty=omits_empty
     )
     newest_first, order_note = _order(times.micros, options.order)
     notes = (
-        f"layout: {found.layout.title}" + (" (given)" if options.layout else ""),
+        layout_note(found.layout, options),
         *table.notes,
         symbol[1],
         timeframe_note,
         *times.notes,
         times.unused_tz(options.tz),
         order_note,
-        price_note,
-        "a missing candle is no gap: this source omits candles without trades" if omits_empty else "",
+        price_note(options, differing),
+        OMITS_NOTE if omits_empty else "",
     )
     last = len(table) - 1
     return RawCandles(
@@ -172,38 +186,58 @@ def _raw_candles(
     )
 
 
-def _adjust(
+def layout_note(layout: Layout, options: FileOptions) -> str:
+    """What is said of the layout."""
+    return f"layout: {layout.title}" + (" (given)" if options.layout else "")
+
+
+def adjust_prices(
     columns: dict[str, FloatArray],
     found: Recognised,
     options: FileOptions,
     where: str,
     unreadable: dict[tuple[int, str], str],
-) -> str:
-    """Scale the prices in place of `columns` when asked to, and say what was done."""
+) -> int:
+    """Scale the prices in place of `columns` when asked to; gives the rows where Adj Close is another price.
+
+    Raises:
+        UsageError: there is no such column to scale by.
+    """
     if found.adj_close is None:
-        raise UsageError(f"{where}: has no column Adj Close for --adjusted; leave the flag out")
+        if options.adjusted:
+            raise UsageError(f"{where}: has no column Adj Close for --adjusted; leave the flag out")
+        return 0
     texts: dict[tuple[int, str], str] = {}
     adjusted = read_numbers(found.adj_close, "adj_close", texts)
     if not options.adjusted:
-        differing = int(np.count_nonzero(~(adjusted == columns["close"])))
-        return (
-            f"prices as they are; Adj Close differs on {differing:,} rows (--adjusted)" if differing else ""
-        )
+        return int(np.count_nonzero(~(adjusted == columns["close"])))
     with np.errstate(all="ignore"):
         factor = adjusted / columns["close"]
         for name in _PRICES:
             columns[name] = columns[name] * factor
     for (row, _), text in texts.items():
         unreadable.setdefault((row, "close"), f"Adj Close {text!r}")
-    return "prices scaled by Adj Close / Close"
+    return 0
+
+
+def price_note(options: FileOptions, differing: int) -> str:
+    """What is said of adjusted prices."""
+    if options.adjusted:
+        return "prices scaled by Adj Close / Close"
+    return f"prices as they are; Adj Close differs on {differing:,} rows (--adjusted)" if differing else ""
 
 
 def _order(time: IntArray, given: str | None) -> tuple[bool, str]:
     """Whether the rows stand newest first: most steps lead into the past."""
-    if given is not None:
-        return given == "newest-first", f"order: {given.replace('-', ' ')} (given)"
     steps = np.diff(time[time != UNREADABLE_TIME])
     up, down = int(np.count_nonzero(steps > 0)), int(np.count_nonzero(steps < 0))
+    return order_of(up, down, given)
+
+
+def order_of(up: int, down: int, given: str | None) -> tuple[bool, str]:
+    """Whether rows with so many steps into the future and the past stand newest first, and what is said."""
+    if given is not None:
+        return given == "newest-first", f"order: {given.replace('-', ' ')} (given)"
     strict = "" if not (up and down) else ", but not all of them"
     if down > up:
         return True, f"order: newest first in the file{strict}; turned round"

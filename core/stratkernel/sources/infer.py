@@ -10,12 +10,12 @@ from stratkernel.contracts.arrays import BoolArray, IntArray
 from stratkernel.contracts.timeframes import DAY, HOUR, MINUTE, TIMEFRAMES, Timeframe
 from stratkernel.kernel.errors import DataError, UsageError
 
-_LENGTHS: Final = {micros: name for name in TIMEFRAMES if (micros := Timeframe(name).micros) is not None}
+LENGTHS: Final = {micros: name for name in TIMEFRAMES if (micros := Timeframe(name).micros) is not None}
 _MONTH: Final = (28 * DAY, 31 * DAY)
 _LONG_RUN: Final = 20
-_RUN: Final = 3
+SHORTEST_RUN: Final = 3
 _MIXED_SHARE: Final = 0.2
-_MOST: Final = 0.5
+MOST: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,17 @@ def timeframe_of(
         return found.timeframe, f"timeframe {found.timeframe} (inferred from {found.share:.0%} of the steps)"
     if isinstance(found, str) or found.timeframe == wanted:
         return wanted, f"timeframe {wanted} (given)"
-    shorter = wanted.approximate_micros < found.timeframe.approximate_micros
-    if not (omits_empty and shorter):
-        raise UsageError(
-            f"{where}: its candles are {found.timeframe}, not {wanted}; "
-            f"use --timeframe {found.timeframe}, or leave it out"
-        )
+    accept_timeframe(wanted, found.timeframe, where, omits_empty=omits_empty)
     return wanted, f"timeframe {wanted} (given)"
+
+
+def accept_timeframe(wanted: Timeframe, found: Timeframe, where: str, *, omits_empty: bool) -> None:
+    """Refuse a timeframe that the candles contradict. Raises `UsageError`."""
+    shorter = wanted.approximate_micros < found.approximate_micros
+    if wanted != found and not (omits_empty and shorter):
+        raise UsageError(
+            f"{where}: its candles are {found}, not {wanted}; use --timeframe {found}, or leave it out"
+        )
 
 
 def infer_timeframe(time: IntArray, where: str) -> Inferred | str:
@@ -76,37 +80,45 @@ def infer_timeframe(time: IntArray, where: str) -> Inferred | str:
     sizes, counts = _counted(steps)
     top = int(counts.argmax())
     step, share = int(sizes[top]), float(counts[top] / len(steps))
-    name = _LENGTHS.get(step)
+    name = LENGTHS.get(step)
     if name is None:
-        return f"candles mostly follow each other after {_spell(step)}, which is no timeframe that is known"
+        return f"candles mostly follow each other after {spell(step)}, which is no timeframe that is known"
     _refuse_mixture(steps, step, time, where)
     timeframe = Timeframe(name)
     steady = bool(np.all(sizes % step == 0)) and bool(np.all(timeframe.is_aligned(time)))
-    if share > _MOST or (steady and step == int(sizes[0])):
+    if share > MOST or (steady and step == int(sizes[0])):
         return Inferred(timeframe, share)
-    return f"only {share:.0%} of the candles follow each other after {_spell(step)}, the most common step"
+    return f"only {share:.0%} of the candles follow each other after {spell(step)}, the most common step"
 
 
 def _all_open_months(time: IntArray) -> bool:
     steps = np.diff(time)
     regular = (steps >= _MONTH[0]) & (steps <= _MONTH[1])
-    return bool(np.mean(regular) > _MOST and np.all(Timeframe("1M").is_aligned(time)))
+    return bool(np.mean(regular) > MOST and np.all(Timeframe("1M").is_aligned(time)))
 
 
 def _refuse_mixture(steps: IntArray, step: int, time: IntArray, where: str) -> None:
-    for size, name in _LENGTHS.items():
+    for size, name in LENGTHS.items():
         if size == step:
             continue
         same = steps == size
-        if np.count_nonzero(same) < _RUN:
+        if np.count_nonzero(same) < SHORTEST_RUN:
             continue
-        lengths, starts = _runs(same)
-        in_runs = int(lengths[lengths >= _RUN].sum())
-        if lengths.max() >= _LONG_RUN or in_runs > _MIXED_SHARE * len(steps):
-            at = np.datetime64(int(time[starts[lengths.argmax()]]), "us").astype("datetime64[s]")
-            raise DataError(
-                f"{where}: mixes timeframes: {_LENGTHS[step]} and, from {at}Z on, {name}; split the file"
-            )
+        lengths, starts = runs_of(same)
+        in_runs = int(lengths[lengths >= SHORTEST_RUN].sum())
+        if is_mixture(int(lengths.max()), in_runs, len(steps)):
+            raise mixture(where, LENGTHS[step], name, int(time[starts[lengths.argmax()]]))
+
+
+def is_mixture(longest: int, in_runs: int, steps: int) -> bool:
+    """Whether runs of another step are more than now and then."""
+    return longest >= _LONG_RUN or in_runs > _MIXED_SHARE * steps
+
+
+def mixture(where: str, most: str, other: str, since: int) -> DataError:
+    """Two timeframes in one series, the other one since a time, microseconds UTC."""
+    at = np.datetime64(since, "us").astype("datetime64[s]")
+    return DataError(f"{where}: mixes timeframes: {most} and, from {at}Z on, {other}; split the file")
 
 
 def _counted(steps: IntArray) -> tuple[IntArray, IntArray]:
@@ -116,14 +128,15 @@ def _counted(steps: IntArray) -> tuple[IntArray, IntArray]:
     return np.unique(steps, return_counts=True)
 
 
-def _runs(mask: BoolArray) -> tuple[IntArray, IntArray]:
+def runs_of(mask: BoolArray) -> tuple[IntArray, IntArray]:
     """Lengths and starts of the runs of true values."""
     edges = np.diff(np.concatenate(([False], mask, [False])).astype(np.int8))
     starts = np.flatnonzero(edges == 1)
     return np.flatnonzero(edges == -1) - starts, starts
 
 
-def _spell(micros: int) -> str:
+def spell(micros: int) -> str:
+    """A length of time for people."""
     for size, unit in ((DAY, "days"), (HOUR, "hours"), (MINUTE, "minutes")):
         if micros >= size and micros % size == 0:
             return f"{micros // size} {unit}"

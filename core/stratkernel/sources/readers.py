@@ -40,7 +40,7 @@ def read_table(path: Path) -> RawTable:
         DataError: the file is empty, damaged, or not what its suffix says.
     """
     if not path.exists():
-        raise UsageError(f"there is no file {str(path)!r}.{_neighbours(path)}")
+        raise UsageError(f"there is no file {str(path)!r}.{neighbours(path)}")
     if path.is_dir():
         raise UsageError(f"{str(path)!r} is a folder; name one file of candles in it")
     reader = READERS.get(suffix_of(path))
@@ -61,7 +61,7 @@ def read_table(path: Path) -> RawTable:
     return table
 
 
-def _neighbours(path: Path) -> str:
+def neighbours(path: Path) -> str:
     """A file nearby that may be meant."""
     try:
         names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []

@@ -12,9 +12,12 @@ from stratkernel import (
     Params,
     Signals,
     StrategyData,
+    TimeframeName,
     indicator,
     level_crossing,
 )
+
+_MIDDLE = 50.0
 
 
 class RsiStrategyParams(Params):
@@ -24,6 +27,12 @@ class RsiStrategyParams(Params):
     allow_short: bool = Field(
         default=False, description="also sell short when the RSI falls back below overbought"
     )
+    trend_timeframe: TimeframeName | None = Field(
+        None, description="enter only along the trend of this higher timeframe; null for any"
+    )
+    trend_period: int | None = Field(
+        None, ge=1, le=10_000, description="period of the trend's RSI, its candles; `period` where null"
+    )
 
     @model_validator(mode="after")
     def _oversold_below_overbought(self) -> Self:
@@ -31,6 +40,8 @@ class RsiStrategyParams(Params):
             raise ValueError(
                 f"oversold must be smaller than overbought, got {self.oversold} and {self.overbought}"
             )
+        if self.trend_period is not None and self.trend_timeframe is None:
+            raise ValueError(f"trend_period must be null without trend_timeframe, got {self.trend_period}")
         return self
 
 
@@ -39,6 +50,8 @@ class RsiStrategy(BaseStrategy[RsiStrategyParams]):
 
     Confidence is how far the RSI has come past the level at that candle, as a share of the way that was
     left: (rsi - oversold) / (100 - oversold) upwards, (overbought - rsi) / overbought downwards.
+    With `trend_timeframe`, long entries need that timeframe's RSI above 50, short entries below; exits need
+    nothing.
     """
 
     name = "rsi"
@@ -46,11 +59,15 @@ class RsiStrategy(BaseStrategy[RsiStrategyParams]):
 
     def get_required_indicators(self) -> Mapping[str, IndicatorRequest]:
         rsi = indicator("rsi", period=self.params.period)
-        return {
+        needed = {
             "rsi": rsi,
             "from_below": level_crossing(rsi, self.params.oversold),
             "from_above": level_crossing(rsi, self.params.overbought),
         }
+        if self.params.trend_timeframe is not None:
+            period = self.params.trend_period or self.params.period
+            needed["trend"] = indicator("rsi", period=period, timeframe=self.params.trend_timeframe)
+        return needed
 
     def calculate(self, data: StrategyData) -> Signals:
         below, above = data.events("from_below"), data.events("from_above")
@@ -60,10 +77,13 @@ class RsiStrategy(BaseStrategy[RsiStrategyParams]):
         rsi = data["rsi"][rows]
         oversold, overbought = self.params.oversold, self.params.overbought
         confidence = np.where(is_up, (rsi - oversold) / (100.0 - oversold), (overbought - rsi) / overbought)
-        return Signals.directional(
+        signals = Signals.directional(
             rows,
             is_up,
             confidence=np.clip(confidence, 0.0, 1.0),
             metadata={"rsi": rsi},
             allow_short=self.params.allow_short,
         )
+        if self.params.trend_timeframe is None:
+            return signals
+        return signals.along(data["trend"] - _MIDDLE)

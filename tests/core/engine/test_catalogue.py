@@ -32,7 +32,8 @@ def with_strategies(*classes: type) -> KernelCatalogue:
 def test_find_gives_one_by_its_bare_or_qualified_name(catalogue: KernelCatalogue, name: str) -> None:
     found = catalogue.find("strategy", name)
     assert (found.qualified, found.distribution) == ("stratkernel-ema:ema_crossover", "stratkernel-ema")
-    assert found.fill({"fast_period": 3}) == {"fast_period": 3, "slow_period": 26, "allow_short": False}
+    filled = {"fast_period": 3, "slow_period": 26, "allow_short": False}
+    assert found.fill({"fast_period": 3}) == {**filled, "trend_timeframe": None, "trend_period": None}
 
 
 def test_find_of_an_unknown_name_is_a_catalogue_error(catalogue: KernelCatalogue) -> None:

@@ -140,8 +140,8 @@ def test_window_indicator_in_chunks_gives_the_same_bits(
     states, parts = built.initial_states(), []
     for start in range(0, 1000, size):
         part, states = built.advance(data.slice(start, min(start + size, 1000)), states, start)
-        parts.append(part[0].columns[cls.name])
-    expected = whole[0].columns[cls.name]
+        parts.append(part.computed[0].columns[cls.name])
+    expected = whole.computed[0].columns[cls.name]
     assert isinstance(expected, np.ndarray)
     joined = np.concatenate([part for part in parts if isinstance(part, np.ndarray)])
     np.testing.assert_array_equal(joined[7:], expected[7:])
@@ -152,7 +152,7 @@ def test_graph_zero_rows_are_accepted(kernel: Kernel) -> None:
         kernel, a=indicator(Mean), b=indicator(Drifting), macd=indicator("macd"), rsi=indicator("rsi")
     )
     computed, _ = built.advance(columns_of(20).slice(0, 0), built.initial_states(), 0)
-    assert all(len(column) == 0 for node in computed for column in node.columns.values())
+    assert all(len(column) == 0 for node in computed.computed for column in node.columns.values())
 
 
 @pytest.mark.parametrize(
@@ -162,7 +162,7 @@ def test_graph_zero_rows_are_accepted(kernel: Kernel) -> None:
         (indicator("ema", on=indicator("macd")), "must pick an output of indicator 'macd'"),
         (indicator("ema", on=indicator("macd")["line"]), "got 'line'"),
         (indicator("ema", on=("close", "open")), r"reads 1 inputs \(close\), strategy 'test' gives 2"),
-        (indicator("ema", timeframe="1d"), "another timeframe"),
+        (indicator("ema", on=indicator("rsi", timeframe="1d")), "one timeframe only"),
     ],
 )
 def test_graph_wrong_request_is_refused_with_the_way_out(

@@ -159,6 +159,7 @@ def test_to_dict_carries_all_parts_as_plain_values() -> None:
     told = run([10, 11, 12, 13], [(0, IN), (1, OUT)]).to_dict()
     assert list(told) == [
         "costs",
+        "exits",
         "metrics",
         "mean_trade_return",
         "accuracy",
@@ -180,5 +181,6 @@ def test_to_dict_carries_all_parts_as_plain_values() -> None:
         "fees",
         "open",
         "liquidated",
+        "exit_reason",
     ]
     assert not any(isinstance(value, np.generic) for value in told["trades"][0].values())

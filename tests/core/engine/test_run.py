@@ -31,7 +31,8 @@ from stratkernel.contracts.columns import CANDLE_COLUMNS, candle_columns
 from stratkernel.contracts.signals import SignalFlag
 from stratkernel.contracts.timeframes import DAY, HOUR
 from stratkernel.engine.gaps import apply_gaps
-from stratkernel.engine.run import RunOptions, require_enough_candles
+from stratkernel.engine.run import require_enough_candles
+from stratkernel.engine.run_setup import RunOptions
 from stratkernel.engine.stream import StrategyStream
 from stratkernel.testing.candles import candles_from_close, random_walk
 

@@ -92,11 +92,11 @@ def _drawdown_arrays(close: FloatArray, trades: TradeArrays, costs: CostRates) -
         if deepest[k] >= worst:
             break
         held_close = close[trades.entry_row[k] : trades.exit_row[k]]
-        worst = min(worst, _deepest_within(held_close, float(cash[k]), float(slope[k])))
+        worst = min(worst, deepest_within(held_close, float(cash[k]), float(slope[k])))
     return worst - 1.0
 
 
-def _deepest_within(close: FloatArray, cash: float, slope: float) -> float:
+def deepest_within(close: FloatArray, cash: float, slope: float) -> float:
     """min(E / max(E so far)) of one position."""
     worst, peak = 1.0, -np.inf
     for start in range(0, len(close), _SCAN_ROWS):

@@ -1,0 +1,1 @@
+"""One strategy over candles that need not fit into memory: read in chunks, with carried state."""

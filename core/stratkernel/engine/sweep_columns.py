@@ -1,0 +1,442 @@
+"""The indicator columns that the combinations of a sweep share: each distinct node is computed once."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+import numpy as np
+
+from stratkernel.contracts.arrays import FloatArray, read_only
+from stratkernel.contracts.columns import CANDLE_COLUMNS, Columns
+from stratkernel.contracts.events import Events
+from stratkernel.contracts.indicator import BaseIndicator, IndicatorRequest
+from stratkernel.contracts.strategy import StrategyData
+from stratkernel.engine.crossings import Crossing
+from stratkernel.engine.factory import IndicatorFactory
+from stratkernel.engine.graph_nodes import Computed, Node, NodeInput, advance_node, starts_of
+from stratkernel.engine.indicator_cache import IndicatorCache, NodeColumns, column_bytes
+from stratkernel.engine.indicator_graph import IndicatorGraph, create_indicator_key
+from stratkernel.engine.kernels.sweep_crossings import CrossingScratch, Pair, at_once, crossings_of_pairs
+from stratkernel.engine.output_checks import Column
+from stratkernel.engine.timeframe_plan import TimeframePlan
+from stratkernel.kernel.registry import Item
+
+_NODE_BYTES: Final = 1_000
+"""About what a node needs beside its columns."""
+
+
+class UnusualRequestError(Exception):
+    """Something that only the careful way can judge, or explain; never leaves the engine."""
+
+
+class _Made:
+    """An indicator with its parameters, whatever it reads."""
+
+    __slots__ = (
+        "crosses",
+        "indicator",
+        "item",
+        "key",
+        "lookbacks",
+        "nullable",
+        "number",
+        "outputs",
+        "sources",
+    )
+
+    def __init__(self, number: int, item: Item, indicator: BaseIndicator[Any], key: str) -> None:
+        self.number = number
+        self.item = item
+        self.indicator = indicator
+        self.key = key
+        self.sources = indicator.sources()
+        self.lookbacks = starts_of(item, indicator, 0)
+        self.outputs = tuple(self.lookbacks)
+        self.nullable = indicator.nullable
+        self.crosses: float | None = indicator.params.relative if type(indicator) is Crossing else None
+
+
+class SharedNode:
+    """A node over all candles of a stretch; `columns` begin at row `begin`, `None` until they are needed."""
+
+    __slots__ = ("begin", "columns", "inputs", "made", "nullable", "number", "only", "starts")
+
+    def __init__(
+        self,
+        number: int,
+        made: _Made | None,
+        inputs: "tuple[tuple[SharedNode | None, str], ...]",
+        begin: int,
+        starts: Mapping[str, int],
+        nullable: frozenset[str],
+    ) -> None:
+        self.number = number
+        self.made = made
+        self.inputs = inputs
+        self.begin = begin
+        self.starts = starts
+        self.only = next(iter(starts)) if len(starts) == 1 else None
+        """The output of an indicator that has one."""
+        self.nullable = nullable
+        self.columns: NodeColumns | None = None
+
+    def rows_from(self, output: str, start: int) -> Column:
+        """An output from row `start` of the stretch on."""
+        assert self.columns is not None
+        column = self.columns[output]
+        if start == self.begin:
+            return column
+        if isinstance(column, Events):
+            return column.slice(start - self.begin, column.length)
+        return column[start - self.begin :]
+
+
+class Reading(NamedTuple):
+    """What a strategy reads: alias, node and output of each column, and the row at which all are defined."""
+
+    found: list[tuple[str, SharedNode, str]]
+    start: int
+
+
+class SharedColumns:
+    """Columns over candles that are folded from their first one on, without a reset.
+
+    `data` names the candles for the cache. What is held beside the cache stays below its bound too.
+    """
+
+    def __init__(
+        self,
+        columns: Columns,
+        data: tuple[Any, ...],
+        factory: IndicatorFactory,
+        plan: TimeframePlan,
+        cache: IndicatorCache,
+        who: str,
+    ) -> None:
+        self.columns: Final = columns
+        self._length = len(columns)
+        self._data = data
+        self._factory = factory
+        self._plan = plan
+        self._cache = cache
+        self._who = who
+        self._most_held = cache.counts.max_bytes
+        self._made: dict[tuple[Any, ...], _Made] = {}
+        self._made_of_crossing: dict[float, _Made] = {}
+        self._made_by_key: dict[tuple[str, type], _Made] = {}
+        self._aliases: set[str] = set()
+        self._seen: dict[int, SharedNode] = {}
+        self._waiting: list[SharedNode] = []
+        self._at_once = at_once(len(columns))
+        self._scratch = CrossingScratch.of(len(columns), self._at_once)
+        self._begin_anew()
+
+    def read(self, requests: Mapping[str, IndicatorRequest]) -> "Reading":
+        """What a strategy asks for, found or computed; crossings wait until data are asked for.
+
+        Raises:
+            UnusualRequestError: the requests are none that can be answered this way.
+            PluginError: an indicator failed.
+        """
+        if self._held > self._most_held:
+            self._begin_anew()
+        self._seen.clear()
+        found: list[tuple[str, SharedNode, str]] = []
+        start = 0
+        for alias, request in requests.items():
+            if alias not in self._aliases:
+                self._check_alias(alias)
+            node = self._seen.get(id(request)) or self._asked_for(request)
+            output = request.output or node.only
+            if output is None:
+                found += [(f"{alias}.{each}", node, each) for each in node.starts]
+                start = max(start, *node.starts.values())
+            else:
+                found.append((alias, node, output))
+                start = max(start, _start_of(node, output))
+            if node.columns is None:
+                self._compute_later(node)
+        return Reading(found, min(start, self._length))
+
+    def data_for(self, reading: "Reading") -> tuple[StrategyData, tuple[str, ...]]:
+        """What the strategy reads from row `reading.start` on, and which columns of it may hold NaN."""
+        if self._waiting:
+            self._compute_waiting()
+        start = reading.start
+        columns: dict[str, Column] = {}
+        nullable: tuple[str, ...] = ()
+        for name, node, output in reading.found:
+            columns[name] = node.rows_from(output, start)
+            if node.nullable and output in node.nullable:
+                nullable += (name,)
+        candles = self._candles_from.get(start)
+        if candles is None:
+            candles = self._candles_from[start] = self.columns.slice(start, self._length)
+        return StrategyData(candles, columns), nullable
+
+    def _begin_anew(self) -> None:
+        """Let go of everything; what the cache holds is not lost."""
+        self._nodes: dict[tuple[Any, ...], SharedNode] = {}
+        self._plain: dict[tuple[Any, ...], SharedNode] = {}
+        self._candles_from: dict[int, Columns] = {}
+        self._seen.clear()
+        self._held = 0
+
+    def _check_alias(self, alias: object) -> None:
+        if not isinstance(alias, str) or alias in CANDLE_COLUMNS or "." in alias:
+            raise UnusualRequestError(alias)
+        self._aliases.add(alias)
+
+    def _asked_for(self, request: IndicatorRequest) -> SharedNode:
+        """The node of a strategy's request, which may be on a higher timeframe."""
+        if request.__class__ is not IndicatorRequest:
+            raise UnusualRequestError(request)
+        if request.indicator is Crossing:
+            node = self._crossing(request)
+            if node is not None:
+                return node
+        try:
+            return self._node(request)
+        except _HigherTimeframeError:
+            return self._aligned(request)
+
+    def _crossing(self, request: IndicatorRequest) -> SharedNode | None:
+        """The short way to two lines that cross: most strategies ask for them, and each combination anew.
+
+        None where the lines were not asked for before, or anything else is not as `crossing` makes it.
+        """
+        params, inputs = request.params, request.inputs
+        if len(params) != 1 or len(inputs) != 3 or inputs[2] != "close" or request.timeframe is not None:
+            return None
+        line, other, _ = inputs
+        one, two = self._seen.get(id(line)), self._seen.get(id(other))
+        relative = params.get("relative")
+        if one is None or two is None or relative.__class__ is not float:
+            return None
+        assert isinstance(line, IndicatorRequest)
+        assert isinstance(other, IndicatorRequest)
+        of_one, of_two = line.output or one.only, other.output or two.only
+        key = (one.number, of_one, two.number, of_two, relative)
+        node = self._nodes.get(key)
+        if node is None:
+            made = self._made_of_crossing.get(relative) or self._remembered(request)
+            if of_one is None or of_two is None or of_one in one.nullable or of_two in two.nullable:
+                return None
+            begin = max(_start_of(one, of_one), _start_of(two, of_two))
+            sources = ((one, of_one), (two, of_two), (None, "close"))
+            node = self._nodes[key] = SharedNode(
+                len(self._nodes), made, sources, min(begin, self._length), {"crossing": begin}, made.nullable
+            )
+        self._seen[id(request)] = node
+        return node
+
+    def _node(self, request: IndicatorRequest) -> SharedNode:
+        """The node of a request; an object that is asked for again is not looked up again."""
+        node = self._seen.get(id(request))
+        if node is None:
+            if request.timeframe is not None:
+                raise _HigherTimeframeError
+            asked = _asked(request)
+            try:
+                node = None if request.inputs else self._plain.get(asked)
+            except TypeError:  # a parameter that is no key
+                raise UnusualRequestError(request) from None
+            if node is None:
+                node = self._bound(request, asked)
+            self._seen[id(request)] = node
+        return node
+
+    def _bound(self, request: IndicatorRequest, asked: tuple[Any, ...]) -> SharedNode:
+        """The node of a request over its sources, which are resolved first."""
+        made = self._made.get(asked) or self._remembered(request)
+        sources = request.inputs or made.sources
+        key: list[Any] = [made.number]
+        for source in sources:
+            if source.__class__ is str:
+                key.append(source)
+            elif source.__class__ is IndicatorRequest:
+                inner = self._seen.get(id(source)) or self._node(source)
+                key.append(inner.number)
+                key.append(source.output)
+            else:
+                raise UnusualRequestError(source)
+        place = tuple(key)
+        node = self._nodes.get(place)
+        if node is None:
+            node = self._nodes[place] = self._new(made, sources)
+        if not request.inputs:
+            self._plain[asked] = node
+        return node
+
+    def _remembered(self, request: IndicatorRequest) -> _Made:
+        made = self._made[_asked(request)] = self._make(request.indicator, request.params)
+        if made.crosses is not None:
+            self._made_of_crossing[made.crosses] = made
+        return made
+
+    def _make(self, which: str | type[BaseIndicator[Any]], params: Mapping[str, Any]) -> _Made:
+        item = self._factory.item(which)
+        indicator = self._factory.create(item, params)
+        key = create_indicator_key(item.qualified, indicator.params)[:-2]
+        known = self._made_by_key.get((key, item.cls))
+        if known is None:
+            known = _Made(len(self._made_by_key), item, indicator, key)
+            self._made_by_key[key, item.cls] = known
+        return known
+
+    def _new(self, made: _Made, sources: Sequence[str | IndicatorRequest]) -> SharedNode:
+        """A node for an indicator over its sources, which have their nodes by now."""
+        if len(sources) != len(made.indicator.inputs):
+            raise UnusualRequestError(made.key)
+        inputs: list[tuple[SharedNode | None, str]] = []
+        begin = 0
+        for source in sources:
+            if isinstance(source, str):
+                if source not in CANDLE_COLUMNS:
+                    raise UnusualRequestError(source)
+                inputs.append((None, source))
+                continue
+            inner = self._node(source)
+            output = source.output or inner.only
+            if output is None or output in inner.nullable:
+                raise UnusualRequestError(source)
+            inputs.append((inner, output))
+            begin = max(begin, _start_of(inner, output))
+        starts = {output: begin + rows for output, rows in made.lookbacks.items()}
+        number = len(self._nodes)
+        return SharedNode(number, made, tuple(inputs), min(begin, self._length), starts, made.nullable)
+
+    def _aligned(self, request: IndicatorRequest) -> SharedNode:
+        """What a request on a higher timeframe gives on the base candles, as one node."""
+        place = (None, _structure(request))
+        node = self._nodes.get(place)
+        if node is None:
+            graph = IndicatorGraph({"it": request}, self._factory, self._who, self._plan)
+            step, _ = graph.advance(self.columns, graph.initial_states(), 0)
+            columns = graph.columns_of(step, step.first, self._length)
+            named = {name.partition(".")[2] or request.output or name: c for name, c in columns.items()}
+            nullable = frozenset(name.partition(".")[2] or request.output or name for name in graph.nullable)
+            starts = dict.fromkeys(named, step.first)
+            node = SharedNode(len(self._nodes), None, (), step.first, starts, nullable)
+            node.columns = named
+            self._held += column_bytes(named)
+            self._nodes[place] = node
+        return node
+
+    def _compute_later(self, node: SharedNode) -> None:
+        """Compute a node, but let it wait for others where it is a crossing."""
+        made = node.made
+        assert made is not None
+        if made.crosses is None or node.begin == self._length:
+            self._compute(node)
+            return
+        for inner, _ in node.inputs:
+            if inner is not None and inner.columns is None:
+                self._compute(inner)
+        self._waiting.append(node)
+
+    def _compute(self, node: SharedNode) -> None:
+        made = node.made
+        assert made is not None
+        for inner, _ in node.inputs:
+            if inner is not None and inner.columns is None:
+                self._compute(inner)
+        if made.indicator.event_outputs.issuperset(made.outputs):
+            node.columns = self._advance(node, made)
+        else:
+            key = self._full_key(node), made.item.cls
+            node.columns = self._cache.get_or_compute(self._data, key, lambda: self._advance(node, made))
+        self._held += column_bytes(node.columns)
+
+    def _compute_waiting(self) -> None:
+        """What `Crossing.advance` gives, without its checks, for all that wait."""
+        waiting = [node for node in self._waiting if node.columns is None]
+        self._waiting.clear()
+        for first in range(0, len(waiting), self._at_once):
+            nodes = waiting[first : first + self._at_once]
+            pairs = [self._pair(node) for node in nodes]
+            for node, (rows, side) in zip(nodes, crossings_of_pairs(pairs, self._scratch), strict=True):
+                up_first = (side > 0) == (len(rows) % 2 == 1)
+                events = Events(rows, _alternating(up_first, len(rows)), self._length - node.begin)
+                node.columns = {"crossing": events}
+                self._held += rows.nbytes + _NODE_BYTES
+
+    def _pair(self, node: SharedNode) -> Pair:
+        (line, of_line), (other, of_other), (unit, of_unit) = node.inputs
+        assert node.made is not None
+        assert node.made.crosses is not None
+        return Pair(
+            self._whole(line, of_line),
+            self._whole(other, of_other),
+            self._whole(unit, of_unit),
+            self._length - node.begin,
+            node.made.crosses,
+        )
+
+    def _full_key(self, node: SharedNode) -> str:
+        inputs = [name if inner is None else f"{self._full_key(inner)}.{name}" for inner, name in node.inputs]
+        assert node.made is not None
+        return f"{node.made.key}({','.join(inputs)})"
+
+    def _advance(self, node: SharedNode, made: _Made) -> NodeColumns:
+        inners = [inner for inner, _ in node.inputs if inner is not None]
+        computed = [Computed(inner.columns or {}, inner.begin) for inner in inners]
+        places = iter(range(len(inners)))
+        inputs = tuple(
+            NodeInput(name, None if inner is None else next(places), output)
+            for name, (inner, output) in zip(made.indicator.inputs, node.inputs, strict=True)
+        )
+        whole = Node(made.key, made.item, made.indicator, inputs, node.begin, node.starts, 0)
+        done, _ = advance_node(whole, self.columns, computed, made.indicator.initial_state(), 0)
+        return done.columns
+
+    def _whole(self, inner: SharedNode | None, output: str) -> FloatArray:
+        """An input from its first row on, which may lie before that from which it is used."""
+        if inner is None:
+            return self.columns[output]
+        assert inner.columns is not None
+        column = inner.columns[output]
+        return column.dense() if isinstance(column, Events) else column
+
+
+class _HigherTimeframeError(Exception):
+    """A request is of another timeframe than the candles."""
+
+
+def _asked(request: IndicatorRequest) -> tuple[Any, ...]:
+    """Indicator and parameters as a key; 1, 1.0 and True are different parameters."""
+    params = request.params
+    if len(params) == 1:
+        for name, value in params.items():
+            return request.indicator, name, value, value.__class__
+    values = params.values()
+    return (request.indicator, *params, *values, *map(type, values))
+
+
+def _structure(request: IndicatorRequest) -> tuple[Any, ...]:
+    """A request as a key; raises `UnusualRequestError` where a parameter is none."""
+    inputs = tuple(source if isinstance(source, str) else _structure(source) for source in request.inputs)
+    key = (_asked(request), inputs, request.timeframe, request.output)
+    try:
+        hash(key)
+    except TypeError as error:
+        raise UnusualRequestError(request) from error
+    return key
+
+
+def _start_of(node: SharedNode, output: str) -> int:
+    start = node.starts.get(output)
+    if start is None:
+        raise UnusualRequestError(output)
+    return start
+
+
+_DIRECTIONS: Final = np.where(np.arange(1 << 12) % 2 == 0, 1.0, -1.0)
+_DIRECTIONS.flags.writeable = False
+
+
+def _alternating(up_first: bool, count: int) -> FloatArray:
+    """+1.0 and -1.0 in turns, read-only."""
+    first = 0 if up_first else 1
+    if first + count <= len(_DIRECTIONS):
+        return _DIRECTIONS[first : first + count]
+    return read_only(np.where(np.arange(first, first + count) % 2 == 0, 1.0, -1.0))

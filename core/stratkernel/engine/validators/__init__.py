@@ -1,0 +1,1 @@
+"""Built-in checks of the signals of every run."""

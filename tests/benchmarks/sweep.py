@@ -77,11 +77,13 @@ class VectorbtAverages:
         """With `ours` on our averages, whose seed is another."""
         fast, slow = (self._columns([pair[place] for pair in pairs], ours=ours) for place in (0, 1))
         warm = np.array([slow for _, slow in pairs]) if ours else 0
-        above = fast > slow
-        entries, exits = np.zeros((2, *above.shape), dtype=bool)
-        entries[1:], exits[1:] = above[1:] & ~above[:-1], ~above[1:] & above[:-1]
-        known = np.arange(len(above))[:, np.newaxis] >= warm
-        return portfolio(self.candles, entries & known, exits & known, engine)
+        lines, others = pd.DataFrame(fast), pd.DataFrame(slow)
+        entries = lines.vbt.crossed_above(others, wait=0).to_numpy()
+        exits = lines.vbt.crossed_below(others, wait=0).to_numpy()
+        if ours:
+            known = np.arange(len(fast))[:, np.newaxis] >= warm
+            entries, exits = entries & known, exits & known
+        return portfolio(self.candles, entries, exits, engine)
 
     def _columns(self, periods: list[int], *, ours: bool) -> np.ndarray:
         if not ours:

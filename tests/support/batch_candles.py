@@ -20,8 +20,8 @@ RSI = Configuration("rsi", "stratkernel-rsi:rsi", {"period": 5})
 
 def candle_file(folder: Path, name: str, *, rows: int = 200, seed: int = 1, timeframe: str = "1h") -> Path:
     """A file of made candles; its name is the symbol."""
-    path = folder / f"{name}.csv"
-    candles_from_close(random_walk(rows, seed), timeframe=timeframe).frame.to_csv(path)
+    path = folder / f"{name}.parquet"
+    candles_from_close(random_walk(rows, seed), timeframe=timeframe).frame.to_parquet(path)
     return path
 
 

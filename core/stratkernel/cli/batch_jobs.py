@@ -11,12 +11,11 @@ from stratkernel.cli.candle_input import parse_time
 from stratkernel.cli.database import check_text
 from stratkernel.cli.exit_arguments import exit_rules_of
 from stratkernel.cli.parameters import parse_parameters
-from stratkernel.cli.series_argument import choose_series
+from stratkernel.cli.series_argument import choose_or_make_series
 from stratkernel.cli.strategy_argument import choose_strategy
 from stratkernel.contracts.admission import BadCandles
 from stratkernel.contracts.calendars import Calendar
 from stratkernel.contracts.source import SourceRequest
-from stratkernel.contracts.stored import Series
 from stratkernel.contracts.timeframes import Timeframe
 from stratkernel.engine.batch.preparation import Job
 from stratkernel.engine.batch.tasks import Configuration
@@ -221,7 +220,9 @@ def _reference(
     if planned.timeframe is not None:
         Timeframe(planned.timeframe)
     if planned.data is None:
-        return CandleReference(_stored(planned, storage()), url)
+        check_text("symbol", str(planned.symbol))
+        found = choose_or_make_series(storage(), str(planned.symbol), planned.timeframe, planned.venue)
+        return CandleReference(found, url)
     options = {name: reading[name] for name in FILE_FLAGS} | {"venue": planned.venue}
     request = SourceRequest(
         location=planned.data,
@@ -231,17 +232,3 @@ def _reference(
     )
     calendar = Calendar(reading["calendar"]) if reading["calendar"] else None
     return CandleReference(request, None, BadCandles(reading["bad_candles"]), calendar)
-
-
-def _stored(planned: PlannedSeries, storage: "Storage") -> Series:
-    """A series of the database, perhaps one that is to be made of a lower timeframe."""
-    symbol = str(planned.symbol)
-    check_text("symbol", symbol)
-    if planned.timeframe is None:
-        return choose_series(storage, symbol, None, planned.venue)
-    found = {each.series.venue for each in storage.candles.series(symbol=symbol)}
-    if planned.venue is None and len(found) == 1:
-        return Series(symbol, planned.timeframe, found.pop())
-    if not found or (planned.venue is None and "local" not in found):
-        return choose_series(storage, symbol, planned.timeframe, planned.venue)
-    return Series(symbol, planned.timeframe, planned.venue or "local")

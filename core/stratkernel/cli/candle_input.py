@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING, Final
 
 from stratkernel.cli.candle_flags import FILE_FLAGS
 from stratkernel.cli.database import Database, check_texts, database_of
-from stratkernel.cli.series_argument import choose_series
-from stratkernel.contracts.admission import BadCandles
+from stratkernel.cli.series_argument import choose_or_make_series
+from stratkernel.contracts.admission import AdmissionReport, BadCandles
 from stratkernel.contracts.calendars import Calendar
 from stratkernel.contracts.candles import Candles
 from stratkernel.contracts.source import RawCandles, SourceRequest
 from stratkernel.contracts.stored import Series
 from stratkernel.contracts.timeframes import iso
 from stratkernel.engine.candle_loading import load_source
+from stratkernel.engine.data_integration import StrategyDataIntegrator
 from stratkernel.kernel.clock import SystemClock
 from stratkernel.kernel.errors import UsageError
 from stratkernel.kernel.manager import Kernel
@@ -40,11 +41,11 @@ def load_candles(kernel: Kernel, arguments: argparse.Namespace, database: Databa
     if arguments.data is not None:
         candles, _ = read_file(kernel, arguments, arguments.data, now=SystemClock().utc_now())
         return candles
-    _require_stored(arguments)
+    require_stored(arguments)
     if database is not None:
-        return _stored_candles(database.storage, arguments)
+        return _stored_candles(kernel, database.storage, arguments)
     with database_of(kernel, arguments) as opened:
-        return _stored_candles(opened.storage, arguments)
+        return _stored_candles(kernel, opened.storage, arguments)
 
 
 def higher_candles(
@@ -76,19 +77,28 @@ def read_file(
         UsageError: no source for it, or something must be said with a flag.
         DataError: it cannot be read, or has bad candles.
     """
+    request = file_request(arguments, location)
+    policy = BadCandles(arguments.bad_candles)
+    candles, raw = load_source(kernel, request, now=now, policy=policy, calendar=calendar_of(arguments))
+    tell_report(candles.report)
+    return candles, raw
+
+
+def file_request(arguments: argparse.Namespace, location: str) -> SourceRequest:
+    """What the flags say of a file."""
     options = {name: getattr(arguments, name) for name in (*FILE_FLAGS, "venue")}
-    request = SourceRequest(
+    return SourceRequest(
         location=location,
         symbol=arguments.symbol,
         timeframe=arguments.timeframe,
         options={name: value for name, value in options.items() if value is not None},
     )
-    policy = BadCandles(arguments.bad_candles)
-    candles, raw = load_source(kernel, request, now=now, policy=policy, calendar=_calendar(arguments))
-    if candles.report is not None:
-        for line in candles.report.text().splitlines():
-            tell(line)
-    return candles, raw
+
+
+def tell_report(report: AdmissionReport | None) -> None:
+    """What the gate says, on stderr."""
+    for line in [] if report is None else report.text().splitlines():
+        tell(line)
 
 
 def tell(line: str) -> None:
@@ -96,7 +106,8 @@ def tell(line: str) -> None:
     print(f"stratkernel: {line}", file=sys.stderr)
 
 
-def _require_stored(arguments: argparse.Namespace) -> None:
+def require_stored(arguments: argparse.Namespace) -> None:
+    """Refuse flags that name no stored candles. Raises `UsageError`."""
     if arguments.symbol is None:
         raise UsageError(
             "which candles? say --data FILE, or --symbol SYMBOL of those that `stratkernel data list` lists"
@@ -108,18 +119,21 @@ def _require_stored(arguments: argparse.Namespace) -> None:
     check_texts(arguments, "symbol", "timeframe", "venue")
 
 
-def _stored_candles(storage: "Storage", arguments: argparse.Namespace) -> Candles:
+def _stored_candles(kernel: Kernel, storage: "Storage", arguments: argparse.Namespace) -> Candles:
     """A whole series: the run trims what comes out, so that the fold starts where it should."""
-    series = choose_series(storage, arguments.symbol, arguments.timeframe, arguments.venue)
-    candles = storage.candles.read(series)
+    series = choose_or_make_series(storage, arguments.symbol, arguments.timeframe, arguments.venue)
+    candles = StrategyDataIntegrator(kernel, storage=storage).candles(series)
+    if series not in {each.series for each in storage.candles.series(symbol=series.symbol)}:
+        tell(f"{series} is not stored; its candles are made of a lower timeframe")
     if len(candles):
         first, last = iso(int(candles.open_time[0])), iso(int(candles.open_time[-1]))
         tell(f"{storage.title}: {len(candles):,} candles of {series}, {first} to {last} (open times)")
-    calendar = _calendar(arguments)
+    calendar = calendar_of(arguments)
     return candles if calendar is None else dataclasses.replace(candles, calendar=calendar)
 
 
-def _calendar(arguments: argparse.Namespace) -> Calendar | None:
+def calendar_of(arguments: argparse.Namespace) -> Calendar | None:
+    """What `--calendar` says."""
     return Calendar(arguments.calendar) if arguments.calendar else None
 
 

@@ -12,6 +12,7 @@ from stratkernel.cli.candle_flags import (
     add_range_arguments,
     add_series_arguments,
 )
+from stratkernel.cli.exit_arguments import add_exit_arguments, exit_rules_of
 from stratkernel.cli.session import open_kernel, warn_of_broken_plugins
 
 if TYPE_CHECKING:
@@ -19,13 +20,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from stratkernel.cli.database import Database
-    from stratkernel.contracts.result import StrategyResult
-    from stratkernel.engine.performance import Performance
+    from stratkernel.engine.run_record import AnyPerformance, AnyResult
 
 _EPILOG = """examples:
   stratkernel run ema_crossover --data BTCUSDT-1h.csv
   stratkernel run rsi --data prices.csv --symbol AAPL --param period=10 --param oversold=25 --json
   stratkernel run macd --symbol AAPL --timeframe 1d --from 2020-01-01 --save
+  stratkernel run macd --data years-of-minutes.parquet --stream
 """
 
 
@@ -46,6 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     output = parser.add_argument_group("output")
     output.add_argument("--json", action="store_true", help="print one JSON object")
     output.add_argument("--signals-out", metavar="FILE", help="write the signals to a .csv or .parquet file")
+    parser.add_argument("--no-check", action="store_true", help="do not look for look-ahead on a sample")
     output.add_argument("--save", action="store_true", help="keep the run and its signals in the database")
     add_database_argument(output)
 
@@ -58,6 +60,12 @@ def _add_data_arguments(group: Any) -> None:
     )
     add_series_arguments(group)
     add_file_arguments(group)
+    group.add_argument(
+        "--stream",
+        action="store_true",
+        help="read in chunks what is larger than memory: a Parquet file, a folder of them, or the database",
+    )
+    group.add_argument("--chunk-rows", type=int, metavar="N", help="--stream with N candles at a time")
 
 
 def _add_range_arguments(group: Any) -> None:
@@ -76,6 +84,7 @@ def _add_trading_arguments(group: Any) -> None:
         "--slippage-bps", type=float, default=0.0, help="slippage a side, hundredths of a percent"
     )
     group.add_argument("--initial-capital", type=float, default=10_000.0, help="money at the start")
+    add_exit_arguments(group)
 
 
 def execute(arguments: argparse.Namespace) -> int:
@@ -86,6 +95,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from stratkernel.cli.strategy_argument import choose_strategy
     from stratkernel.cli.table_files import table_path
     from stratkernel.engine.gaps import GapRule
+    from stratkernel.engine.lookahead import refuse_lookahead
     from stratkernel.engine.performance import Costs, evaluate
     from stratkernel.engine.run import require_enough_candles, run_strategy
     from stratkernel.engine.run_setup import RunOptions
@@ -109,16 +119,25 @@ def execute(arguments: argparse.Namespace) -> int:
         arguments.timeframe = chosen.timeframe
         told = f"timeframe {chosen.timeframe} is the document's; --timeframe beats it"
         print(f"stratkernel: {told}", file=sys.stderr)
-    options = RunOptions(start, end, origin, gaps, chosen.extra_timeframes)
+    exits = exit_rules_of(arguments, chosen.exits)
+    options = RunOptions(start, end, origin, gaps, chosen.extra_timeframes, exits)
     of_venue = [name for name, source in chosen.extra_timeframes.items() if source == VENUE]
     with database_of(kernel, arguments) as database:
         began = SystemClock().utc_now()
+        if arguments.stream or arguments.chunk_rows is not None:
+            from stratkernel.cli.run_streaming import stream_run
+
+            streamed = stream_run(kernel, arguments, database, chosen.strategy, options, costs)
+            require_enough_candles(streamed)
+            return _finish(arguments, _Outcome(streamed, streamed.performance, began), target, database)
         candles = load_candles(kernel, arguments, database)
         warn_of_broken_plugins(kernel, verbose=arguments.verbose)
         higher = higher_candles(database, arguments, candles, of_venue)
+        if not arguments.no_check:
+            refuse_lookahead(kernel, chosen.strategy, candles, options, venue_candles=higher)
         result = run_strategy(kernel, chosen.strategy, candles, options, venue_candles=higher)
         require_enough_candles(result)
-        performance = evaluate(result.candles, result.signals, costs)
+        performance = evaluate(result.candles, result.signals, costs, exits)
         return _finish(arguments, _Outcome(result, performance, began), target, database)
 
 
@@ -126,8 +145,8 @@ def execute(arguments: argparse.Namespace) -> int:
 class _Outcome:
     """A run that is done, and when it began."""
 
-    result: "StrategyResult"
-    performance: "Performance"
+    result: "AnyResult"
+    performance: "AnyPerformance"
     began: "datetime"
 
 

@@ -3,11 +3,9 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from stratkernel.contracts.result import StrategyResult
 from stratkernel.contracts.signals import SignalFlag
 from stratkernel.contracts.timeframes import iso
-from stratkernel.engine.performance import Performance
-from stratkernel.engine.run_record import quality_of
+from stratkernel.engine.run_record import AnyPerformance, AnyResult, quality_of
 
 _LAST_SIGNALS: Final = 5
 _PERCENT: Final = {
@@ -21,7 +19,7 @@ _PERCENT: Final = {
 }
 
 
-def run_document(result: StrategyResult, performance: Performance) -> dict[str, Any]:
+def run_document(result: AnyResult, performance: AnyPerformance) -> dict[str, Any]:
     """The run as one JSON object; undefined metrics are null."""
     run = result.run
     return {
@@ -48,10 +46,11 @@ def run_document(result: StrategyResult, performance: Performance) -> dict[str, 
         "plugins": dict(run.plugins),
         "config_hash": run.config_hash,
         "costs": performance.costs.to_dict(),
+        "exits": dict(run.exits),
     }
 
 
-def print_report(result: StrategyResult, performance: Performance) -> None:
+def print_report(result: AnyResult, performance: AnyPerformance) -> None:
     """The run for a reader: what ran over what, the metrics, what to know of them, the last signals."""
     from rich.console import Console
     from rich.table import Table
@@ -71,14 +70,37 @@ def print_report(result: StrategyResult, performance: Performance) -> None:
     for name, value in performance.metrics.items():
         table.add_row(name.replace("_", " "), format_metric(name, value))
     console.print(table)
+    for name, text in quality_lines(result.quality):
+        console.print(f"{name}: {text}", soft_wrap=True)
     for note in quality_notes(quality_of(result, performance), performance.metrics):
         console.print(f"note: {note}", soft_wrap=True)
     _print_last_signals(console, result)
 
 
-def failures_of(result: StrategyResult) -> list[str]:
+def failures_of(result: AnyResult) -> list[str]:
     """What validators and observers raised; it changed nothing."""
     return [*result.quality.get("validator_failures", ()), *result.quality.get("observer_failures", ())]
+
+
+def quality_lines(quality: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """How good signals are, as names and texts; nothing for what is not known of a run."""
+    if quality.get("score") is not None:
+        rules = ", ".join(f"{count:,} {rule}" for rule, count in quality.get("rules", {}).items())
+        yield "score", f"{quality['score']:.0f} of 100" + (f" ({rules})" if rules else "")
+    signals = quality.get("signals", {})
+    median = (signals.get("spacing") or {}).get("median")
+    if signals.get("per_1000") is not None:
+        spacing = "" if median is None else f", half of them {median:,.0f} or more apart"
+        yield "signals", f"{signals['per_1000']:.1f} per 1,000 candles{spacing}"
+    for bars, found in quality.get("horizons", {}).items():
+        if found.get("accuracy") is not None:
+            low, high = found["wilson_low"], found["wilson_high"]
+            base = found.get("base_rate")
+            against = "" if base is None else f", base rate {base:.1%}"
+            yield f"accuracy after {bars}", f"{found['accuracy']:.1%} ({low:.1%} to {high:.1%}{against})"
+    chance = quality.get("permutation") or {}
+    if chance.get("p_value") is not None:
+        yield "p-value", f"{chance['p_value']:.3f} against {chance['permutations']:,} times random entries"
 
 
 def quality_notes(quality: Mapping[str, Any], metrics: Mapping[str, float | int | None]) -> Iterator[str]:
@@ -97,7 +119,7 @@ def quality_notes(quality: Mapping[str, Any], metrics: Mapping[str, float | int 
     yield from (f"{name}: {text}" for name, text in flagged.items() if name not in undefined)
 
 
-def _print_last_signals(console: Any, result: StrategyResult) -> None:
+def _print_last_signals(console: Any, result: AnyResult) -> None:
     count = len(result.signals)
     if not count:
         return

@@ -144,7 +144,8 @@ def _print_provenance(record: "RunRecord") -> None:
 
 
 def _print_numbers(record: "RunRecord") -> None:
-    from stratkernel.cli.run_output import format_metric, quality_notes
+    from stratkernel.cli.run_output import format_metric, quality_lines, quality_notes
+    from stratkernel.kernel.errors import one_line
 
     if record.metrics:
         print()
@@ -152,7 +153,9 @@ def _print_numbers(record: "RunRecord") -> None:
         print(f"{name.replace('_', ' '):<19}{format_metric(name, value):>14}")
     status = record.quality.get("status")
     if status:
-        print(f"\nquality            {status}")
+        print(f"\n{'quality':<19}{one_line(str(status), 200)}")
+    for name, text in quality_lines(record.quality):
+        print(f"{name:<19}{one_line(text, 400)}")
     for note in quality_notes(record.quality, record.metrics):
         print(f"note: {note}")
 

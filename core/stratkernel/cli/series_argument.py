@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from stratkernel.contracts.stored import Series, StoredSeries
 from stratkernel.contracts.timeframes import Timeframe
+from stratkernel.engine.timeframe_plan import is_multiple
 from stratkernel.kernel.errors import UnknownNameError, UsageError, did_you_mean, one_line
 
 if TYPE_CHECKING:
@@ -43,6 +44,25 @@ def choose_series(storage: "Storage", symbol: str, timeframe: str | None, venue:
             f"say {'--timeframe' if by_timeframe else '--venue'}"
         )
     return found[0]
+
+
+def choose_or_make_series(
+    storage: "Storage", symbol: str, timeframe: str | None, venue: str | None
+) -> Series:
+    """As `choose_series`; one that is not stored, and can be made of a lower timeframe, will do too.
+
+    `StrategyDataIntegrator` makes it.
+    """
+    if timeframe is not None:
+        wanted = Timeframe(timeframe)
+        stored = [each.series for each in storage.candles.series(symbol=symbol) if each.candles]
+        stored = [series for series in stored if venue in {None, series.venue}]
+        if not any(series.timeframe == timeframe for series in stored):
+            lower = {series.venue for series in stored if is_multiple(wanted, Timeframe(series.timeframe))}
+            of = LOCAL if LOCAL in lower else lower.pop() if len(lower) == 1 else None
+            if of is not None:
+                return Series(symbol, timeframe, of)
+    return choose_series(storage, symbol, timeframe, venue)
 
 
 def stored_line(stored: Sequence[StoredSeries]) -> str:

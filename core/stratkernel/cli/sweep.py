@@ -91,7 +91,7 @@ def execute(arguments: argparse.Namespace) -> int:
     from stratkernel.cli.sweep_setup import check_numbers, recall, request_of
     from stratkernel.cli.table_files import table_path
     from stratkernel.engine.batch.sweep_plan import prepare_sweep
-    from stratkernel.engine.batch.workshop import workshop_of
+    from stratkernel.engine.batch.workshop import close_workshops, workshop_of
     from stratkernel_config.home import project_home
 
     if arguments.output is not None:
@@ -110,7 +110,7 @@ def execute(arguments: argparse.Namespace) -> int:
             _check_resumed(arguments, prepared)
             return _run(kernel, arguments, workshop, prepared, database)
         finally:
-            workshop.close()
+            close_workshops()
 
 
 def _check_resumed(arguments: argparse.Namespace, prepared: "PreparedSweep") -> None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["AdmissionError", "AdmissionReport", "BadCandles", "Fault", "admit", "candles_from_frame"]
 
 _SHOWN_FAULTS: Final = 5
+_NO_ROWS: Final = np.empty(0, dtype=np.int64)
 
 N = TypeVar("N", np.float64, np.int64)
 
@@ -112,8 +113,11 @@ class KeptCandles:
 
 def keep_candles(raw: RawCandles, found: Examination, policy: BadCandles) -> KeptCandles:
     """The candles of an examination that stay, ordered by time; under `reject` nothing may be bad."""
-    rows, marked = _keep(found, raw, policy)
-    whole = len(rows) == found.rows and not found.bad_rows
+    whole = not found.broken and not found.forming.any()
+    if whole:
+        rows, marked = _NO_ROWS, np.zeros(found.rows, dtype=np.bool_)
+    else:
+        rows, marked = _keep(found, raw, policy)
     open_time = _owned(raw.open_time, rows, whole=whole)
     values = {name: _owned(raw.columns[name], rows, whole=whole) for name in CANDLE_COLUMNS}
     if policy is BadCandles.REPAIR and found.bad_rows:

@@ -89,6 +89,9 @@ def examine(raw: RawCandles, now: int) -> Examination:
     A candle that is not over at `now` is only forming, whatever else it is: no rule is held against it.
     """
     cells: dict[tuple[Rule, str], IntArray] = {}
+    if _follow_each_other(raw, now):
+        _examine_values(raw, cells)
+        return _examination(np.zeros(len(raw.open_time), dtype=np.bool_), cells)
     time_ok = _examine_times(raw, now, cells)
     forming = np.zeros(len(raw.open_time), dtype=np.bool_)
     if len(raw.open_time) and int(raw.open_time.max()) + raw.timeframe.approximate_micros * 2 > now:
@@ -96,6 +99,21 @@ def examine(raw: RawCandles, now: int) -> Examination:
         forming = time_ok & (closes > now)
     _examine_values(raw, cells)
     _examine_order(raw, time_ok & ~forming, cells)
+    return _examination(forming, cells)
+
+
+def _follow_each_other(raw: RawCandles, now: int) -> bool:
+    """Whether the candles have no gap and are all over, which leaves nothing to say of their times."""
+    time, length, count = raw.open_time, raw.timeframe.micros, len(raw.open_time)
+    if length is None or count < 2 or int(time[-1]) - int(time[0]) != (count - 1) * length:
+        return False
+    ends = time[[0, -1]]
+    if ends[0] < FIRST_PLAUSIBLE or ends[1] >= PAST_PLAUSIBLE or ends[1] + length > now:
+        return False
+    return bool(raw.timeframe.is_aligned(ends[:1])[0]) and bool(np.all(time[1:] - time[:-1] == length))
+
+
+def _examination(forming: BoolArray, cells: Mapping[tuple[Rule, str], IntArray]) -> Examination:
     broken: dict[Rule, BoolArray] = {}
     kept: dict[tuple[Rule, str], IntArray] = {}
     for (rule, column), rows in cells.items():

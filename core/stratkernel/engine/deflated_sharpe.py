@@ -81,10 +81,9 @@ def deflated_sharpe(sharpes: FloatArray, returns: FloatArray, days_per_year: int
     kurtosis = float(np.mean(spread**4)) / variance**2
     deviation = float(np.std(tried, ddof=1)) if len(tried) > 1 else 0.0
     expected = expected_maximum(len(tried)) * deviation
-    doubt = 1.0 - skewness * best + (kurtosis - 1.0) / 4.0 * best**2
-    if doubt <= 0.0:
+    probability = probability_above(best, expected, days, skewness, kurtosis)
+    if probability is None:
         return None
-    probability = _NORMAL.cdf((best - expected) * math.sqrt(days - 1) / math.sqrt(doubt))
     year = math.sqrt(days_per_year)
     return DeflatedSharpe(
         trials=len(tried),
@@ -96,6 +95,20 @@ def deflated_sharpe(sharpes: FloatArray, returns: FloatArray, days_per_year: int
         kurtosis=kurtosis,
         probability=probability,
     )
+
+
+def probability_above(
+    sharpe: float, benchmark: float, days: int, skewness: float, kurtosis: float
+) -> float | None:
+    """The probability that the true Sharpe ratio is above a benchmark, both daily: equation 2 of the paper.
+
+    Z((SR - SR0) * sqrt(days - 1) / sqrt(1 - skewness * SR + (kurtosis - 1) / 4 * SR ** 2)); None where the
+    moments contradict each other.
+    """
+    doubt = 1.0 - skewness * sharpe + (kurtosis - 1.0) / 4.0 * sharpe**2
+    if doubt <= 0.0:
+        return None
+    return _NORMAL.cdf((sharpe - benchmark) * math.sqrt(days - 1) / math.sqrt(doubt))
 
 
 def expected_maximum(trials: int) -> float:

@@ -25,6 +25,7 @@ from stratkernel.kernel.manager import Kernel
 
 if TYPE_CHECKING:
     from stratkernel.engine.indicator_cache import IndicatorCache
+    from stratkernel.engine.streaming.run import StreamedResult
 
 
 def run_strategy(
@@ -150,7 +151,7 @@ def _with_failures(result: StrategyResult, failures: list[str]) -> StrategyResul
     return dataclasses.replace(result, quality={**result.quality, "observer_failures": failures})
 
 
-def require_enough_candles(result: StrategyResult) -> None:
+def require_enough_candles(result: "StrategyResult | StreamedResult") -> None:
     """Refuse a result that could not have had a signal.
 
     Raises:

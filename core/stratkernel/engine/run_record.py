@@ -3,12 +3,20 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from stratkernel._version import __version__
 from stratkernel.contracts.result import StrategyResult
 from stratkernel.contracts.stored import RunKind, RunRecord, RunStatus
 from stratkernel.engine.performance import Costs, Performance
+
+if TYPE_CHECKING:
+    from stratkernel.engine.streaming.performance_fold import StreamedPerformance
+    from stratkernel.engine.streaming.run import StreamedResult
+
+AnyResult: TypeAlias = "StrategyResult | StreamedResult"
+AnyPerformance: TypeAlias = "Performance | StreamedPerformance"
+"""Of a run in memory or of a streamed one, which tell the same."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +32,7 @@ class RunCourse:
 
 
 def run_record(
-    result: StrategyResult,
+    result: AnyResult,
     costs: Costs,
     course: RunCourse,
     *,
@@ -58,7 +66,7 @@ def run_record(
     )
 
 
-def evaluated_record(result: StrategyResult, performance: Performance, course: RunCourse) -> RunRecord:
+def evaluated_record(result: AnyResult, performance: AnyPerformance, course: RunCourse) -> RunRecord:
     """The record of a result that was evaluated, with all that a report of it needs."""
     return run_record(
         result,
@@ -69,7 +77,7 @@ def evaluated_record(result: StrategyResult, performance: Performance, course: R
     )
 
 
-def quality_of(result: StrategyResult, performance: Performance) -> dict[str, Any]:
+def quality_of(result: AnyResult, performance: AnyPerformance) -> dict[str, Any]:
     """What to know of a result and of its metrics, ready for JSON."""
     return {
         **result.quality,
@@ -80,6 +88,6 @@ def quality_of(result: StrategyResult, performance: Performance) -> dict[str, An
     }
 
 
-def span_of(result: StrategyResult) -> tuple[int, int]:
+def span_of(result: AnyResult) -> tuple[int, int]:
     """Open time of the first candle that came out and close time of the last, microseconds UTC."""
     return int(result.candles.open_time[0]), int(result.candles.close_time[-1])

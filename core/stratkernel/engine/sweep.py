@@ -26,7 +26,7 @@ from stratkernel.engine.performance import Costs
 from stratkernel.engine.run_setup import RunOptions
 from stratkernel.engine.stream import StrategyStream
 from stratkernel.engine.sweep_columns import SharedColumns
-from stratkernel.engine.sweep_combination import Combinations, Refused
+from stratkernel.engine.sweep_combination import Combinations
 from stratkernel.engine.sweep_metrics import MetricColumns
 from stratkernel.engine.sweep_result import SweepRows
 from stratkernel.engine.sweep_work import SweepWork
@@ -98,12 +98,11 @@ class Sweep:
             LookaheadError: it was found.
         """
         for index in range(self.grid.size):
-            try:
-                strategy, _ = self._combinations.strategy(index)
-            except Refused:
+            made = self._combinations.strategy(index)
+            if made is None:
                 continue
             refuse_lookahead(
-                self._kernel, strategy, self._candles, self._options.run, venue_candles=self._venue_candles
+                self._kernel, made[0], self._candles, self._options.run, venue_candles=self._venue_candles
             )
             return
 

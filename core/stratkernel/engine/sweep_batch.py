@@ -42,6 +42,7 @@ class SignalBatch:
             HORIZON if metrics.wants_accuracy else 0,
             round_trip(costs),
         )
+        self._all_sure = True
         self._reserve(1 << 12)
         self._bounds = np.zeros(COMBINATIONS + 1, dtype=np.int64)
         self._start = np.zeros(COMBINATIONS, dtype=np.int64)
@@ -66,17 +67,19 @@ class SignalBatch:
             return False
         if count and (rows.dtype.kind != "i" or types.dtype.kind != "i"):
             return False
-        confidence: FloatArray | float = 1.0
-        if signals.details is None:
-            confidence = signals.confidence
-            if not _described(signals):
-                return False
+        told = signals.details is None  # details that nobody looked at yet are left alone
+        if told and not _described(signals):
+            return False
         at, end = self._used, self._used + count
         if end > len(self._rows):
             self._reserve(2 * end)
         np.add(rows, start, out=self._rows[at:end])
         self._types[at:end] = types
-        self._confidence[at:end] = confidence
+        if told:
+            self._confidence[at:end] = signals.confidence
+            self._all_sure = False
+        elif not self._all_sure:
+            self._confidence[at:end] = 1.0
         self._append(end, start, first)
         return True
 
@@ -120,7 +123,7 @@ class SignalBatch:
         rows, types, confidence = (
             np.empty(count, dtype=np.int64),
             np.empty(count, dtype=np.int64),
-            np.empty(count),
+            np.ones(count),
         )
         if getattr(self, "_rows", None) is not None:
             used = self._used

@@ -120,6 +120,7 @@ class SharedColumns:
         self._cache = cache
         self._who = who
         self._most_held = cache.counts.max_bytes
+        self._items: dict[str | type[BaseIndicator[Any]], Item] = {}
         self._made: dict[tuple[Any, ...], _Made] = {}
         self._made_of_crossing: dict[float, _Made] = {}
         self._made_by_key: dict[tuple[str, type], _Made] = {}
@@ -140,19 +141,32 @@ class SharedColumns:
         if self._held > self._most_held:
             self._begin_anew()
         self._seen.clear()
+        seen, plain = self._seen, self._plain
         found: list[tuple[str, SharedNode, str]] = []
         start = 0
         for alias, request in requests.items():
             if alias not in self._aliases:
                 self._check_alias(alias)
-            node = self._seen.get(id(request)) or self._asked_for(request)
+            if request.__class__ is not IndicatorRequest:
+                raise UnusualRequestError(request)
+            node = seen.get(id(request))
+            if node is None:
+                if not request.inputs and request.timeframe is None:
+                    node = plain.get(_asked(request))
+                if node is None:
+                    node = self._asked_for(request)
+                seen[id(request)] = node
             output = request.output or node.only
             if output is None:
                 found += [(f"{alias}.{each}", node, each) for each in node.starts]
                 start = max(start, *node.starts.values())
             else:
+                begin = node.starts.get(output)
+                if begin is None:
+                    raise UnusualRequestError(output)
+                if begin > start:  # noqa: PLR1730 - `max` takes as long as all the rest of this branch
+                    start = begin
                 found.append((alias, node, output))
-                start = max(start, _start_of(node, output))
             if node.columns is None:
                 self._compute_later(node)
         return Reading(found, min(start, self._length))
@@ -188,8 +202,6 @@ class SharedColumns:
 
     def _asked_for(self, request: IndicatorRequest) -> SharedNode:
         """The node of a strategy's request, which may be on a higher timeframe."""
-        if request.__class__ is not IndicatorRequest:
-            raise UnusualRequestError(request)
         if request.indicator is Crossing:
             node = self._crossing(request)
             if node is not None:
@@ -219,9 +231,12 @@ class SharedColumns:
         node = self._nodes.get(key)
         if node is None:
             made = self._made_of_crossing.get(relative) or self._remembered(request)
-            if of_one is None or of_two is None or of_one in one.nullable or of_two in two.nullable:
+            if of_one is None or of_two is None or of_one not in one.starts or of_two not in two.starts:
                 return None
-            begin = max(_start_of(one, of_one), _start_of(two, of_two))
+            if of_one in one.nullable or of_two in two.nullable:
+                return None
+            begin = max(one.starts[of_one], two.starts[of_two])
+            sources: tuple[tuple[SharedNode | None, str], ...]
             sources = ((one, of_one), (two, of_two), (None, "close"))
             node = self._nodes[key] = SharedNode(
                 len(self._nodes), made, sources, min(begin, self._length), {"crossing": begin}, made.nullable
@@ -274,7 +289,7 @@ class SharedColumns:
         return made
 
     def _make(self, which: str | type[BaseIndicator[Any]], params: Mapping[str, Any]) -> _Made:
-        item = self._factory.item(which)
+        item = self._items.get(which) or self._items.setdefault(which, self._factory.item(which))
         indicator = self._factory.create(item, params)
         key = create_indicator_key(item.qualified, indicator.params)[:-2]
         known = self._made_by_key.get((key, item.cls))

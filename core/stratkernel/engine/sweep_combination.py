@@ -40,19 +40,21 @@ class Combinations:
         with_exits = any(name.startswith(EXIT_PREFIX) for name in (*grid.names, *self._fixed))
         self._carefully = bool(exits) or with_exits or not self._all_typed()
 
-    def strategy(self, index: int) -> tuple[BaseStrategy[Any], ExitRules]:
-        """The strategy of a combination, and its exit rules; may raise whatever the plugin raises.
+    def strategy(self, index: int) -> tuple[BaseStrategy[Any], ExitRules] | None:
+        """The strategy of a combination, and its exit rules; None where it does not accept the parameters.
 
-        Raises:
-            Refused: it does not accept the parameters.
+        May raise whatever the plugin raises.
         """
         given = self._given(index)
         if self._carefully:
-            return self.carefully(given)
+            try:
+                return self.carefully(given)
+            except Refused:
+                return None
         try:
             params = self._validate(given)
         except ValidationError:
-            raise Refused from None
+            return None
         strategy: BaseStrategy[Any] = self._cls(self._name, params)
         return strategy, NO_EXITS
 

@@ -89,13 +89,14 @@ class SweepWork:
         """The strategies that there are."""
         for index in indices:
             try:
-                strategy, exits = self._combinations.strategy(index)
-            except Refused:
-                self._skip(index)
+                made = self._combinations.strategy(index)
             except (Exception, SystemExit):  # noqa: BLE001 - the careful way finds out what it was and says it
                 yield _Combination(index, None)
+                continue
+            if made is None:
+                self._skip(index)
             else:
-                yield _Combination(index, strategy if exits is NO_EXITS else None)
+                yield _Combination(index, made[0] if made[1] is NO_EXITS else None)
 
     def _decide(self, each: "_Combination") -> None:
         """Add what the strategy says to the batch, or its metrics where that must be done carefully.

@@ -25,7 +25,7 @@ from stratkernel.sources.instants import TimeContext, Times
 from stratkernel.sources.layouts import Recognised, recognise
 from stratkernel.sources.numbers import as_array, read_numbers
 from stratkernel.sources.parquet_dataset import ParquetDataset
-from stratkernel.sources.step_evidence import StepEvidence
+from stratkernel.sources.step_evidence import StepEvidence, even_step
 from stratkernel.sources.symbols import choose_symbol
 from stratkernel.sources.table import RawTable
 from stratkernel.sources.times import read_times
@@ -185,6 +185,10 @@ class _Order:
 
     def update(self, micros: IntArray) -> None:
         """Look at the next open times. Raises `UsageError`."""
+        if even_step(micros) > 0 and (self._last is None or micros[0] > self._last):
+            self._up += len(micros) - (self._last is None)
+            self._last = int(micros[-1])
+            return
         time = micros[micros != UNREADABLE_TIME]
         if self._last is not None:
             time = np.concatenate(([self._last], time))

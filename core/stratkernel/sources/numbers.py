@@ -41,7 +41,9 @@ def as_array(column: Any) -> Any:
     """
     import pyarrow as pa
 
-    whole = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    whole = column
+    if isinstance(column, pa.ChunkedArray):
+        whole = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()
     if pa.types.is_boolean(whole.type):
         whole = whole.cast(pa.uint8())
         dtype: np.dtype[Any] = np.dtype(np.bool_)

@@ -16,7 +16,7 @@ _PARQUET = ".parquet"
 
 @dataclass(frozen=True, eq=False)
 class ParquetDataset:
-    """Files with the same columns, in the order of their names or as given; `where` names them in messages."""
+    """Files with the same columns, in the order of their names or as given; `where` names them."""
 
     where: str
     files: tuple[Path, ...]
@@ -111,10 +111,9 @@ def _read_footer(file: Path) -> tuple[tuple[str, ...], int]:
 def _batches(file: Path, columns: Sequence[str], rows: int) -> Iterator[Any]:
     import pyarrow.parquet as pq
 
-    with _telling(file):
-        # buffering ahead would keep the whole compressed column in memory
-        with pq.ParquetFile(file, pre_buffer=False) as opened:
-            yield from opened.iter_batches(batch_size=rows, columns=list(columns), use_threads=False)
+    # buffering ahead would keep the whole compressed column in memory
+    with _telling(file), pq.ParquetFile(file, pre_buffer=False) as opened:
+        yield from opened.iter_batches(batch_size=rows, columns=list(columns), use_threads=False)
 
 
 class _telling:  # noqa: N801 - reads as contextlib's own

@@ -41,6 +41,16 @@ class _Runs:
             self.longest, self.longest_at = length, at
 
 
+def even_step(time: IntArray) -> int:
+    """The step between all times, where it is one and the same; else 0."""
+    if len(time) < 2:
+        return 0
+    step = int(time[1]) - int(time[0])
+    if int(time[-1]) - int(time[0]) != step * (len(time) - 1):
+        return 0
+    return step if bool(np.all(time[1:] - time[:-1] == step)) else 0
+
+
 class StepEvidence:
     """Counts the steps between ascending open times; memory for the distinct ones only."""
 
@@ -51,6 +61,15 @@ class StepEvidence:
 
     def update(self, open_time: IntArray) -> None:
         """Add the next open times; those that are not plausible or go back in time are left out."""
+        step = even_step(open_time)
+        if step > 0 and open_time[0] >= FIRST_PLAUSIBLE and open_time[-1] < PAST_PLAUSIBLE:
+            first = int(open_time[0])
+            if self._last is None or first - self._last == step:
+                count = len(open_time) - (self._last is None)
+                self._count(step, count)
+                self._one_step(step, count, first if self._last is None else self._last)
+                self._last = int(open_time[-1])
+                return
         time = open_time[(open_time >= FIRST_PLAUSIBLE) & (open_time < PAST_PLAUSIBLE)]
         if self._last is not None:
             time = np.concatenate(([self._last], time))

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Dialect as Compiler
 
 from stratkernel_database.dialects.base import ArrayTypes, ColumnValues
+from stratkernel_database.json_column import JsonObject
 
 BATCH: Final = 8_192
 """Rows that are turned into Python objects at a time: bounds the memory that they take."""
@@ -66,8 +67,10 @@ def row_batches(
 
 
 def _bind(compiler: Compiler, kind: sa.types.TypeEngine[Any], values: ColumnValues) -> Convert | None:
-    """What makes of a value what the driver takes; each takes plain numbers as they are."""
+    """What makes of a value what the driver takes; each takes plain numbers and texts of JSON as they are."""
     if isinstance(values, np.ndarray) and values.dtype.kind in "iufb":
+        return None
+    if isinstance(kind, JsonObject) and set(map(type, values)) <= {str, type(None)}:
         return None
     return kind.dialect_impl(compiler).bind_processor(compiler)
 

@@ -25,18 +25,16 @@ from stratkernel_database.dialects.rows import (
     BATCH,
     column_names,
     count_rows,
-    cut,
     joined,
     key_of,
     object_parts,
     result_converts,
     row_batches,
 )
+from stratkernel_database.dialects.sqlite_insert import insert_plan
 
 BUSY_SECONDS: Final = 30.0
 _CACHE_KIB: Final = 65_536  # a large write spills pages into the log twice when the cache cannot hold them
-_PARAMETERS: Final = 900  # of 999 that a statement may have in old versions
-_FEW: Final = 4
 _EXACT: Final = 2**53  # integers below it travel as float64 unchanged
 _NEARLY_FULL: Final = 1 << 20
 _BEGIN: Final = "stratkernel_begin"
@@ -119,34 +117,25 @@ class SqliteDialect(Dialect):
     def _executemany(
         self, connection: sa.Connection, statement: sa.Insert, table: sa.Table, columns: Columns
     ) -> int:
-        rows, driver = count_rows(columns), _driver(connection)
+        """Insert rows, many in a statement: binding and running it costs more than inserting does."""
+        driver = _driver(connection)
         ordered = {column.name: columns[column.name] for column in table.columns if column.name in columns}
-        together = max(1, _PARAMETERS // len(ordered))
-        whole = rows - rows % together if rows >= _FEW * together else 0
+        one = str(statement.values(dict.fromkeys(ordered)).compile(dialect=connection.dialect))
+        plan = insert_plan(one, ordered, count_rows(columns))
+        fixed = (
+            tuple(chain.from_iterable(*row_batches(connection.dialect, table, plan.fixed)))
+            if plan.fixed
+            else ()
+        )
         before = driver.total_changes
-        for start, end, size in ((0, whole, together), (whole, rows, 1)):
-            if start < end:
-                self._insert(connection, statement, table, cut(ordered, start, end), size)
+        for text, varied, together in plan.parts:
+            width = len(varied) * together
+            batch = together * max(1, BATCH // together)
+            for rows in row_batches(connection.dialect, table, varied, batch):
+                flat = tuple(chain.from_iterable(rows))
+                groups = [fixed + flat[place : place + width] for place in range(0, len(flat), width)]
+                connection.exec_driver_sql(text, groups)
         return driver.total_changes - before
-
-    def _insert(
-        self,
-        connection: sa.Connection,
-        statement: sa.Insert,
-        table: sa.Table,
-        columns: Columns,
-        together: int,
-    ) -> None:
-        """Insert rows, `together` in a statement: binding and running it costs more than inserting does."""
-        values = [dict.fromkeys(columns)] * together
-        text = str(statement.values(values).compile(dialect=connection.dialect))
-        width = len(columns) * together
-        for rows in row_batches(
-            connection.dialect, table, columns, batch=together * max(1, BATCH // together)
-        ):
-            flat = tuple(chain.from_iterable(rows))
-            groups = [flat[place : place + width] for place in range(0, len(flat), width)]
-            connection.exec_driver_sql(text, groups)
 
     def read_columns(
         self, connection: sa.Connection, select: sa.Select[Any], types: ArrayTypes

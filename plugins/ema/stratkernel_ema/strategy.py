@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 
 from stratkernel import (
     BaseStrategy,
+    FloatArray,
     IndicatorRequest,
+    IntArray,
     Params,
     Signals,
     StrategyData,

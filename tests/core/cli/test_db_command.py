@@ -55,6 +55,34 @@ def test_db_upgrade_makes_the_tables_and_says_so_only_once(stratkernel: Any, url
     assert again.out.endswith(": revision 0001, as it was\n")
 
 
+@pytest.mark.postgresql
+def test_db_upgrade_moves_signals_into_partitions_and_back(
+    stratkernel: Any, home: Path, postgres_url: str
+) -> None:
+    at = ("--database", postgres_url)
+    made = stratkernel("db", "upgrade", "--partition-signals", *at)
+    assert (made.code, made.err) == (0, "")
+    assert made.out.splitlines()[0] == "applied 0001"
+    assert made.out.endswith(": signals are now in partitions, one a month\n")
+    again = stratkernel("db", "upgrade", "--partition-signals", *at)
+    assert again.out.endswith(": signals are in partitions, one a month, as they were\n")
+    assert stratkernel("db", "check", *at).code == 0
+    assert "signals are" not in stratkernel("db", "upgrade", *at).out
+    back = stratkernel("db", "upgrade", "--no-partition-signals", *at)
+    assert back.out.endswith(": signals are now in one table\n")
+    assert stratkernel("db", "check", *at).code == 0
+
+
+@pytest.mark.parametrize("flag", ["--partition-signals", "--no-partition-signals"])
+def test_db_upgrade_with_partitions_on_sqlite_is_refused_before_anything_is_made(
+    stratkernel: Any, home: Path, flag: str
+) -> None:
+    done = stratkernel("db", "upgrade", flag)
+    assert (done.code, done.out) == (2, "")
+    assert "knows no partitions" in done.err
+    assert list(home.iterdir()) == []
+
+
 def test_db_current_names_the_revision_of_the_tables_and_the_newest(stratkernel: Any, url: str) -> None:
     assert stratkernel("db", "current").out.endswith(": no tables yet, this stratkernel works with 0001\n")
     stratkernel("db", "upgrade", "--to", "0001")

@@ -185,7 +185,7 @@ def test_run_with_an_unknown_kind_of_database_fails_before_it_works(stratkernel:
     [
         (["rsi"], "say --data FILE, or --symbol"),
         (["rsi", "--symbol", "TT"], "Did you mean 'T/T'? There are: T/T 1h."),
-        (["rsi", "--symbol", "T/T", "--timeframe", "4h"], "There are: T/T 1h."),
+        (["rsi", "--symbol", "T/T", "--timeframe", "15m"], "There are: T/T 1h."),
         (["rsi", "--symbol", "T/T", "--timeframe", "1hour"], "unknown timeframe"),
         (["rsi", "--symbol", "T/T", "--venue", "acme"], "no candles of T/T of acme"),
         (["rsi", "--symbol", "T/T", "--tz", "UTC"], "--tz says how to read a file"),

@@ -123,8 +123,9 @@ class TaskRunner(Generic[T, R]):
         self._flying[future] = _Flight(index, until)
 
     def _collect(self, done: set[Future[R]]) -> Iterator[Finished[R]]:
-        broken = [self._flying[future].index for future in done if _is_broken(future)]
-        for future in done:
+        in_order = [future for future in self._flying if future in done]
+        broken = [self._flying[future].index for future in in_order if _is_broken(future)]
+        for future in in_order:
             index = self._flying.pop(future).index
             if index not in broken:
                 self._is_warm = True

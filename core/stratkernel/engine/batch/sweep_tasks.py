@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, overload
+from weakref import WeakKeyDictionary
 
 from stratkernel.contracts.candles import Candles
 from stratkernel.engine.batch.workshop import CandleReference, Workshop, workshop_of
@@ -42,6 +43,9 @@ class SweepSubject:
             UsageError, DataError, StorageError: they cannot be had, or are others than when it began.
         """
         candles = workshop.candles(self.candles)
+        if candles.data_hash != self.data_hash:  # of what was loaded before they changed, perhaps
+            workshop.forget(self.candles)
+            candles = workshop.candles(self.candles)
         if candles.data_hash != self.data_hash:
             raise DataError(f"{self.candles}: the candles have changed since the sweep began; start it again")
         return candles
@@ -142,15 +146,14 @@ def venue_names(options: RunOptions) -> list[str]:
     return [name for name, source in options.extra_timeframes.items() if source == VENUE]
 
 
-_latest: Final[dict[tuple[str, int, str], Sweep]] = {}
+_latest: Final[WeakKeyDictionary[Workshop, tuple[tuple[str, int], Sweep]]] = WeakKeyDictionary()
 
 
 def _made(task: SweepTask) -> Sweep:
     """The sweep of a task; a process that does one task after another makes it once."""
     subject = task.subject
-    key = (subject.id, task.window, repr(subject.selection))
-    if key not in _latest:
-        made = subject.make(workshop_of(subject.selection), task.span)
-        _latest.clear()
-        _latest[key] = made
-    return _latest[key]
+    workshop, key = workshop_of(subject.selection), (subject.id, task.window)
+    if workshop not in _latest or _latest[workshop][0] != key:
+        _latest.pop(workshop, None)
+        _latest[workshop] = (key, subject.make(workshop, task.span))
+    return _latest[workshop][1]

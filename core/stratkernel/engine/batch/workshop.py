@@ -90,6 +90,11 @@ class Workshop:
                 self._candles[key] = known
         return known
 
+    @property
+    def held_bytes(self) -> int:
+        """The memory of the candles that are kept."""
+        return int(self._candles.currsize)
+
     def forget(self, reference: CandleReference) -> None:
         """Read these candles anew when they are next asked for."""
         self._candles.pop(_key(reference), None)

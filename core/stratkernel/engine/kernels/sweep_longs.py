@@ -137,44 +137,56 @@ def _marks(longs: _Longs, close: FloatArray, mark_rows: IntArray, costs: CostRat
 def _measure_falls(
     longs: _Longs, close: FloatArray, costs: CostRates, which: BoolArray, out: Measured
 ) -> None:
-    """The deepest fall of each combination, as `equity_kernels.max_drawdown` measures it."""
+    """The deepest fall of each combination, as `equity_kernels.max_drawdown` measures it.
+
+    Equity is level, then a line over the close, then level again; all stretches of all combinations stand
+    in one array, from `begins` on those of each.
+    """
+    counts = np.diff(longs.bounds)
+    begins = 2 * longs.bounds[:-1] + np.arange(len(counts))
+    ends = begins + 2 * counts
+    levels_at = np.concatenate((begins, begins[longs.number] + 2 * _ranks(longs, 1)))
+    low = np.full(int(ends[-1]) + 1, np.inf)
+    high = np.full(len(low), -np.inf)
+    flat = np.concatenate((np.ones(len(counts), dtype=np.bool_), longs.exit_row < len(close)))
+    levels = np.concatenate((np.full(len(counts), costs.capital), longs.after))
+    if len(longs.number):
+        extremes = _extremes(longs, close)
+        held_at = levels_at[len(counts) :] - 1
+        low[held_at], high[held_at] = longs.units * extremes[0], longs.units * extremes[1]
+        left = np.concatenate(([0], longs.exit_row[:-1]))
+        left[longs.bounds[:-1][counts > 0]] = 0
+        before = np.where(_ranks(longs, 0) == 0, longs.number, len(counts) + np.arange(len(left)) - 1)
+        flat[before[longs.entry_row == left]] = False
+    low[levels_at[flat]] = high[levels_at[flat]] = levels[flat]
+    peaks = np.empty(len(low))
+    for start, stop in zip(begins.tolist(), (ends + 1).tolist(), strict=True):
+        np.maximum.accumulate(high[start:stop], out=peaks[start:stop])
+    ratios = np.ones(len(low))
+    np.divide(low[1:], peaks[:-1], out=ratios[1:], where=peaks[:-1] > 0.0)
+    ratios[begins] = 1.0
+    worst = np.minimum(np.minimum.reduceat(ratios, begins), 1.0)
+    if len(longs.number):
+        deepest = low[held_at] / high[held_at]
+        for k in np.flatnonzero(deepest < worst[longs.number]).tolist():
+            number = int(longs.number[k])
+            if deepest[k] < worst[number]:
+                held = close[longs.entry_row[k] : longs.exit_row[k]]
+                worst[number] = min(worst[number], deepest_within(held, 0.0, float(longs.units[k])))
+    finite = np.isfinite(peaks[ends]) & np.isfinite(worst) & (peaks[ends] > 0.0)
+    finite[longs.number[~np.isfinite(longs.after)]] = False
+    out.counts[which, FELL] = worst[which] - 1.0
+    out.counts[which, UNUSUAL] = ~finite[which]
+
+
+def _ranks(longs: _Longs, first: int) -> IntArray:
+    """The number of each trade within its combination, from `first` on."""
+    return np.arange(first, len(longs.number) + first) - longs.bounds[longs.number]
+
+
+def _extremes(longs: _Longs, close: FloatArray) -> FloatArray:
+    """The lowest and the highest close of each trade, shape (2, trades)."""
     padded = np.append(close, close[-1])  # so that the end of the data is an index
     around = np.empty(2 * len(longs.number), dtype=np.int64)
     around[0::2], around[1::2] = longs.entry_row, longs.exit_row
-    if len(around):
-        lows = longs.units * np.minimum.reduceat(padded, around)[::2]
-        highs = longs.units * np.maximum.reduceat(padded, around)[::2]
-    for number in np.flatnonzero(which).tolist():
-        start, stop = int(longs.bounds[number]), int(longs.bounds[number + 1])
-        count = stop - start
-        low, high = np.full(2 * count + 1, np.inf), np.full(2 * count + 1, -np.inf)
-        levels = np.empty(count + 1)
-        levels[0], levels[1:] = costs.capital, longs.after[start:stop]
-        flat = np.empty(count + 1, dtype=np.bool_)
-        if count:
-            entry_row, exit_row = longs.entry_row[start:stop], longs.exit_row[start:stop]
-            flat[0], flat[-1] = entry_row[0] > 0, exit_row[-1] < len(close)
-            np.greater(entry_row[1:], exit_row[:-1], out=flat[1:-1])
-            low[1::2], high[1::2] = lows[start:stop], highs[start:stop]
-        else:
-            flat[0] = True
-        np.copyto(low[0::2], levels, where=flat)
-        np.copyto(high[0::2], levels, where=flat)
-        peaks = np.maximum.accumulate(high)
-        worst = min(
-            1.0, float((low[1:] / peaks[:-1]).min(initial=1.0)) if peaks[0] > 0.0 else _after(low, peaks)
-        )
-        deepest = low[1::2] / high[1::2]
-        for k in np.flatnonzero(deepest < worst).tolist():
-            if deepest[k] < worst:
-                held = close[longs.entry_row[start + k] : longs.exit_row[start + k]]
-                worst = min(worst, deepest_within(held, 0.0, float(longs.units[start + k])))
-        out.counts[number, FELL] = worst - 1.0
-        finite = np.isfinite(levels[-1]) and np.isfinite(peaks[-1]) and np.isfinite(worst)
-        out.counts[number, UNUSUAL] = not (finite and peaks[-1] > 0.0)
-
-
-def _after(low: FloatArray, peaks: FloatArray) -> float:
-    """The deepest mark below a peak where the first stretch has no mark."""
-    known = peaks[:-1] > 0.0
-    return float((low[1:][known] / peaks[:-1][known]).min(initial=1.0))
+    return np.stack((np.minimum.reduceat(padded, around)[::2], np.maximum.reduceat(padded, around)[::2]))

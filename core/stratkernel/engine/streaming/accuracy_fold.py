@@ -3,15 +3,21 @@
 import numpy as np
 import numpy.typing as npt
 
-from stratkernel.contracts.arrays import FloatArray, IntArray
-from stratkernel.contracts.columns import CANDLE_COLUMNS, Columns
+from stratkernel.contracts.arrays import IntArray
+from stratkernel.contracts.columns import Columns
 from stratkernel.contracts.signals import SignalType
 from stratkernel.engine.accuracy import HORIZON, JudgedSignals, SignalAccuracy, judge, summarise
 from stratkernel.engine.streaming.growing import Growing
 
+_READ = ("high", "low", "close")
+
 
 class AccuracyFold:
-    """What `measure_accuracy` says; carries one horizon of candles and the signals that wait for theirs."""
+    """What `measure_accuracy` says; carries one horizon of candles and the signals that wait for theirs.
+
+    Signals are judged over the carried candles and as many of the chunk, or over the chunk itself, so that
+    no chunk is copied.
+    """
 
     def __init__(self, cost: float, horizon: int = HORIZON) -> None:
         self._cost, self._horizon = cost, horizon
@@ -25,23 +31,21 @@ class AccuracyFold:
 
     def advance(self, columns: Columns, rows: IntArray, types: npt.NDArray[np.int8]) -> None:
         """Add the next candles and their signals, whose rows count within them."""
-        kept = 0 if self._tail is None else len(self._tail)
-        joined = columns if self._tail is None else _join(self._tail, columns)
-        close, horizon = joined.close, self._horizon
-        told = max(len(close) - horizon, 0)
-        self._rising += int(np.count_nonzero(close[horizon:] > close[:told]))
-        self._told += told
         directed = types != SignalType.HOLD
-        rows = np.concatenate((self._rows, rows[directed] + kept))
-        types = np.concatenate((self._types, types[directed]))
-        judged = judge(joined, rows, types, horizon)
-        self._forward.append(judged.forward)
-        self._favourable.append(judged.favourable)
-        self._adverse.append(judged.adverse)
-        waiting = len(rows) - judged.unresolved
-        first = max(len(joined) - horizon, 0)
-        self._rows, self._types = rows[waiting:] - first, types[waiting:]
-        self._tail = _owned(joined.slice(first, len(joined)))
+        rows, types = rows[directed], types[directed]
+        count, horizon = len(columns), self._horizon
+        tail = self._tail
+        if tail is not None:
+            head = _join(tail, columns.slice(0, min(horizon, count)))
+            self._compare(head, len(tail))
+            if count < horizon:
+                rows = np.concatenate((self._rows, rows + len(tail)))
+                waiting = self._judge(head, rows, np.concatenate((self._types, types)))
+                self._wait(head, *waiting)
+                return
+            self._judge(head, self._rows, self._types)
+        self._compare(columns, count)
+        self._wait(columns, *self._judge(columns, rows, types))
 
     @property
     def accuracy(self) -> SignalAccuracy:
@@ -51,15 +55,32 @@ class AccuracyFold:
         )
         return summarise(judged, (self._rising, self._told), horizon=self._horizon, cost=self._cost)
 
+    def _compare(self, columns: Columns, most: int) -> None:
+        """Candles after which the close was higher, of the first ones."""
+        told = min(max(len(columns) - self._horizon, 0), most)
+        close = columns.close
+        self._rising += int(np.count_nonzero(close[self._horizon : self._horizon + told] > close[:told]))
+        self._told += told
+
+    def _judge(
+        self, columns: Columns, rows: IntArray, types: npt.NDArray[np.int8]
+    ) -> tuple[IntArray, npt.NDArray[np.int8]]:
+        """Judge what can be judged over these candles; gives the signals that cannot yet."""
+        judged = judge(columns, rows, types, self._horizon)
+        self._forward.append(judged.forward)
+        self._favourable.append(judged.favourable)
+        self._adverse.append(judged.adverse)
+        done = len(rows) - judged.unresolved
+        return rows[done:], types[done:]
+
+    def _wait(self, columns: Columns, rows: IntArray, types: npt.NDArray[np.int8]) -> None:
+        first = max(len(columns) - self._horizon, 0)
+        self._rows, self._types = rows - first, types.copy()
+        last = columns.slice(first, len(columns))
+        # copies, so that no view keeps a whole chunk in memory
+        self._tail = Columns({name: last[name].copy() for name in _READ}, last.close_time.copy())
+
 
 def _join(one: Columns, other: Columns) -> Columns:
-    arrays: dict[str, FloatArray] = {
-        name: np.concatenate((one[name], other[name])) for name in ("high", "low", "close")
-    }
+    arrays = {name: np.concatenate((one[name], other[name])) for name in _READ}
     return Columns(arrays, np.concatenate((one.close_time, other.close_time)))
-
-
-def _owned(columns: Columns) -> Columns:
-    """A copy, so that no view keeps a whole chunk in memory."""
-    names = [name for name in CANDLE_COLUMNS if name in columns and name not in {"open", "volume"}]
-    return Columns({name: columns[name].copy() for name in names}, columns.close_time.copy())

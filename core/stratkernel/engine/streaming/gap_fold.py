@@ -28,12 +28,14 @@ class GapFold:
     def __init__(self, rule: GapRule, *, a_day: int | None = None) -> None:
         self._rule, self._a_day = rule, a_day
         self._last: Candles | None = None
+        self._has_sessions = False
         self._missing = self._long = self._candles = self._days = 0
         self.gaps = 0
 
     def advance(self, candles: Candles) -> GapOutcome:
         """The next candles with the rule applied; rows count from the first of them."""
         before, self._last = self._last, candles.slice(len(candles) - 1, len(candles))
+        self._has_sessions = candles.calendar is Calendar.SESSIONS
         self._count_days(candles.open_time, before)
         if before is None or candles.omits_empty:
             return self._applied(candles)
@@ -67,6 +69,8 @@ class GapFold:
         return self._missing + self._long * (candles_a_day(self._candles, self._days) - 1)
 
     def _count_days(self, open_time: IntArray, before: Candles | None) -> None:
+        if not self._has_sessions:
+            return
         self._candles += len(open_time)
         first = int(open_time[0]) if before is None else int(before.open_time[0])
         self._days += days_from(first, open_time) + (before is None)

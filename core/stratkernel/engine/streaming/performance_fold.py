@@ -46,6 +46,11 @@ class StreamedPerformance:
         with np.errstate(all="ignore"):
             return measure.expectancy(self.trades.net_return[~self.trades.open])
 
+    @property
+    def significance(self) -> dict[str, Any]:
+        """Nothing: random entries need the prices of all candles, and the quality report says so."""
+        return {}
+
     def to_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON: no NaN, no infinity."""
         return {

@@ -59,11 +59,13 @@ def stream_strategy(
     *,
     clock: Clock | None = None,
     venue_candles: Mapping[str, Candles] | None = None,
+    identify: bool = True,
 ) -> StreamedResult:
     """Run a strategy and trade its signals over candles that are read chunk by chunk.
 
     Memory goes to one chunk, what indicators carry, signals, trades and days. `options.exits` leave
-    positions as in `evaluate`.
+    positions as in `evaluate`. Hashing the candles takes about a fifth of the work; with `identify` false the
+    result has no `data_hash`, and so no id of a run.
 
     Raises:
         UsageError: the strategy has no window (`window = None`), or reads a timeframe that cannot be made.
@@ -88,6 +90,7 @@ def stream_strategy(
     stream = StrategyStream(strategy, item, IndicatorFactory(kernel), plan)
     prepare((chunks.rows or 0) * max(1, len(stream.graph.nodes)))
     work = _Work(kernel, stream, options, costs, average_needed(chunks, options.gaps, options.origin))
+    work.digest = CandleDigest() if identify else None
     for candles in chunks:
         work.advance(candles)
     return work.result(chunks, plan, lambda: clock.monotonic() - began)
@@ -101,7 +104,7 @@ class _Work:
     ) -> None:
         self._kernel, self._stream, self._options = kernel, stream, options
         self._gaps = GapFold(options.gaps, a_day=a_day)
-        self._digest = CandleDigest()
+        self.digest: CandleDigest | None = None
         self._performance = PerformanceFold(costs, options.exits)
         self._quality = QualityFold(kernel)
         self._collected = SignalCollector()
@@ -122,7 +125,8 @@ class _Work:
         admitted = given.slice(0, _row_of(given, self._options.end, len(given)))
         if len(admitted):
             self._admitted.add(admitted)
-            self._digest.update(admitted.open_time, admitted.columns)
+            if self.digest is not None:
+                self.digest.update(admitted.open_time, admitted.columns)
         self._fold(self._gaps.advance(given))
 
     def _fold(self, outcome: GapOutcome) -> None:
@@ -172,7 +176,7 @@ class _Work:
             run=run,
             candles=self._out,
             signals=signals,
-            data_hash=hash_with_venue(self._digest.hexdigest(), seen),
+            data_hash="" if self.digest is None else hash_with_venue(self.digest.hexdigest(), seen),
             performance=performance,
             quality=quality if not failures else {**quality, "observer_failures": failures},
             timings={"streaming": elapsed()},

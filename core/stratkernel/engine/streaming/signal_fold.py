@@ -1,6 +1,7 @@
 """A strategy's signals over chunks of candles, with gaps treated and flags set."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
@@ -89,4 +90,5 @@ class SignalCollector:
         if not kept:
             return empty
         metadata = {name.removeprefix(_META): c for name, c in kept.items() if name.startswith(_META)}
-        return SignalTable(empty.about, *(kept[name] for name in _COLUMNS), metadata=metadata)
+        columns: dict[str, Any] = {name: kept[name] for name in _COLUMNS}
+        return SignalTable(about=empty.about, **columns, metadata=metadata)

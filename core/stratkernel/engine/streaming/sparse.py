@@ -50,11 +50,14 @@ class SparseCandles:
     def advance(self, candles: Candles, trades: ChunkTrades) -> None:
         """Keep what is needed of the next candles."""
         start, count = self._count, len(candles)
-        at = [trades.ended.entry_row, trades.ended.exit_row]
+        ended = trades.ended
+        # a trade ends before the next one begins, so these are in order
+        rows = np.stack((ended.entry_row, ended.exit_row), axis=1).ravel()
         if trades.held is not None:
-            at.append(np.array([trades.held.entry_row]))
-        rows = np.unique(np.concatenate(at))
-        self._keep(candles, rows[rows >= start], start)
+            rows = np.append(rows, trades.held.entry_row)
+        fresh = rows >= start
+        fresh[1:] &= rows[1:] > rows[:-1]
+        self._keep(candles, rows[fresh], start)
         self._count += count
         self._last = candles.slice(count - 1, count)
 

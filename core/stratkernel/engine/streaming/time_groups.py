@@ -38,6 +38,8 @@ def _rows_before(before: RawCandles, part: RawCandles, latest: int) -> int:
     """How many rows of a part come before the first time of the next."""
     times, upcoming = before.open_time, part.open_time
     count = len(times)
+    if int(times.max()) < int(upcoming.min()):
+        return count
     usable = _usable(upcoming, latest)
     if not len(usable):
         return count

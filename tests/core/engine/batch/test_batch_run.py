@@ -1,4 +1,4 @@
-"""A batch: every row once, in the order of the plan, the same whoever did it and however often it was stopped."""
+"""A batch: every row once, in the order of the plan, the same whoever did it and however often it stopped."""
 
 import hashlib
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 
 from batch_candles import FAST, RSI, SLOW, candle_file, candle_files, connecting, prepare, reference
-from stratkernel import DataError, Kernel, SignalQuery, Storage
+from stratkernel import DataError, Kernel, SignalQuery, Storage, UsageError
 from stratkernel.contracts.stored import RunKind, RunQuery
 from stratkernel.engine.batch.batch import BatchResult, run_batch
 from stratkernel.engine.batch.preparation import PreparedBatch
@@ -90,31 +90,33 @@ def stopped_after(prepared: PreparedBatch, rows: int, **more: Any) -> BatchResul
     return run_batch(prepared, connecting(), stop=stop, progress=watch, **more)
 
 
-@pytest.mark.parametrize("keep", [False, True])
 def test_batch_stopped_at_any_task_gives_the_identical_file_when_resumed(
-    tmp_path: Path, files: list[Path], storage: Storage, monkeypatch: pytest.MonkeyPatch, keep: bool
+    tmp_path: Path, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """K9."""
     monkeypatch.setattr("stratkernel.engine.batch.preparation.AT_ONCE", 1)
-    kept = {"storage": storage} if keep else {}
     wanted = digest(whole(prepare(tmp_path / "other", files)).rows)
-    interrupted = 0
-    for rows in range(8):
-        first = stopped_after(prepare(tmp_path, files, **kept), rows, **kept)
-        interrupted += not first.complete
-        again = prepare(tmp_path, files, **kept)
-        resumed = whole(again, **kept)
-        assert resumed.complete
-        assert {row.status for row in resumed.rows} == {RowStatus.DONE}
-        if keep:
-            assert len(storage.strategies.runs()) == 8
-            storage.strategies.delete_runs([run.run_id for run in storage.strategies.runs()])
-            resumed_rows = tuple(resumed.rows)
-            assert resumed.hash == whole(prepare(tmp_path / "other", files)).hash
-            assert len(resumed_rows) == 8
-        else:
-            assert digest(resumed.rows) == wanted
-    assert interrupted >= 5
+    interrupted = set()
+    for rows in range(9):
+        first = stopped_after(prepare(tmp_path, files), rows)
+        interrupted |= set() if first.complete else {len(first.rows)}
+        assert digest(whole(prepare(tmp_path, files)).rows) == wanted
+    assert interrupted >= {2, 4, 6}
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_batch_that_stores_its_runs_stopped_gives_the_identical_file_and_no_run_twice(
+    tmp_path: Path, files: list[Path], storage: Storage, monkeypatch: pytest.MonkeyPatch, rows: int
+) -> None:
+    monkeypatch.setattr("stratkernel.engine.batch.preparation.AT_ONCE", 1)
+    with open_storage(Kernel(), f"sqlite:///{(tmp_path / 'other.db').as_posix()}") as other:
+        wanted = digest(whole(prepare(tmp_path / "other", files, storage=other), storage=other).rows)
+    first = stopped_after(prepare(tmp_path, files, storage=storage), rows, storage=storage)
+    assert 0 < len(first.rows) < 8
+    resumed = whole(prepare(tmp_path, files, storage=storage), storage=storage)
+    assert digest(resumed.rows) == wanted
+    assert {str(run.run_id) for run in storage.strategies.runs()} == {row.run_id for row in resumed.rows}
+    assert len(storage.strategies.runs()) == 8
 
 
 def test_batch_resumed_computes_only_what_is_left(
@@ -209,3 +211,9 @@ def test_batch_of_a_process_that_is_done_holds_nothing(tmp_path: Path, files: li
 
     whole(prepare(tmp_path, files))
     assert not workshop._workshops
+
+
+def test_batch_that_somebody_works_on_is_refused(tmp_path: Path, files: list[Path]) -> None:
+    prepared = prepare(tmp_path, files)
+    with prepared.folder.held(prepared.plan), pytest.raises(UsageError, match="by another process"):
+        run_batch(prepare(tmp_path, files), connecting())

@@ -9,7 +9,7 @@ from stratkernel.contracts.storage import Migrations, Storage, StorageBackend
 from stratkernel.kernel.errors import UsageError
 from stratkernel_database.connection import Database
 from stratkernel_database.dialects.choose import parse_url
-from stratkernel_database.migrate import DatabaseMigrations, prepare
+from stratkernel_database.migrate import DatabaseMigrations, make_folder, prepare
 from stratkernel_database.operations import DatabaseOperations
 
 
@@ -26,15 +26,7 @@ class SqliteBackend(StorageBackend):
     @classmethod
     def open(cls, url: str, *, migrate: bool | None = None) -> Storage:
         parsed = _file_url(url)
-        folder = Path(str(parsed.database)).parent
-        try:
-            folder.mkdir(exist_ok=True)
-        except FileNotFoundError:
-            raise UsageError(
-                f"{folder}: neither this folder nor {folder.parent} is there; make it, or name another file"
-            ) from None
-        except OSError as error:
-            raise UsageError(f"{folder}: cannot be made: {error.strerror or error}") from error
+        make_folder(Path(str(parsed.database)))
         return _open(parsed, migrate)
 
     @classmethod
@@ -80,7 +72,14 @@ def _file_url(text: str) -> sa.URL:
             f"{wanted} (in tests: memory://, of stratkernel.testing)"
         )
     path = Path(url.database).absolute()
-    if path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:
+        raise UsageError(
+            f"{path} cannot be looked at: {error.strerror or error}; expected a file in a folder that this "
+            "user may enter"
+        ) from error
+    if is_folder:
         raise UsageError(f"{path} is a folder; name a file in it: {path / 'stratkernel.db'}")
     return url.set(database=str(path))
 

@@ -109,8 +109,13 @@ class DatabaseMigrations(Migrations):
                 f"after {self.head}. Upgrade stratkernel, or name another database; nothing was changed"
             ) from None
 
+    def knows(self, revision: str) -> bool:
+        return revision in self._history.revisions
+
     def upgrade(self, revision: str = "head") -> list[str]:
         revision = self._known(self.head if revision == "head" else revision)
+        if self._file is not None:
+            make_folder(self._file)
         return self._change(revision, upward=True)
 
     def downgrade(self, revision: str) -> list[str]:
@@ -231,6 +236,23 @@ class DatabaseMigrations(Migrations):
                 yield database
         finally:
             database.close()
+
+
+def make_folder(file: Path) -> None:
+    """The last folder of an embedded database's path, where it is missing.
+
+    Raises:
+        UsageError: the one above is missing too, or it cannot be made.
+    """
+    folder = file.parent
+    try:
+        folder.mkdir(exist_ok=True)
+    except FileNotFoundError:
+        raise UsageError(
+            f"{folder}: neither this folder nor {folder.parent} is there; make it, or name another file"
+        ) from None
+    except OSError as error:
+        raise UsageError(f"{folder}: cannot be made: {error.strerror or error}") from error
 
 
 def _copy(database: Database, target: Path) -> Backup:

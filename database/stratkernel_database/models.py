@@ -121,9 +121,11 @@ market_series: Final = sa.Table(
     sa.Column("symbol", _NAME, nullable=False),
     sa.Column("timeframe", sa.String(8), nullable=False),
     sa.Column("calendar", sa.String(16), nullable=False),
+    sa.Column("calendar_given", sa.Boolean(create_constraint=False), nullable=False),
     sa.Column("omits_empty", sa.Boolean(create_constraint=False), nullable=False),
     sa.UniqueConstraint("venue", "symbol", "timeframe"),
 )
+"""`calendar_given` is false where the calendar was inferred, so that later candles may tell another one."""
 
 market_data: Final = sa.Table(
     "market_data",

@@ -3,7 +3,16 @@
 import sys
 from importlib import import_module
 
-TABLES = ("configuration", "indicators", "single_run", "startup", "storage", "stored_signals")
+TABLES = (
+    "configuration",
+    "indicators",
+    "single_run",
+    "startup",
+    "storage",
+    "stored_signals",
+    "streaming",
+    "sweep",
+)
 
 for name in sys.argv[1:] or TABLES:
     print(f"\n## {name}\n", flush=True)

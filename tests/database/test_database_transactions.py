@@ -52,7 +52,7 @@ def add(database: Database, symbol: str) -> int:
         "timeframe": ["1h"],
         "calendar": ["24x7"],
     }
-    row |= {"omits_empty": [False]}
+    row |= {"omits_empty": [False], "calendar_given": [False]}
     return database.write(lambda connection: database.dialect.insert_new(connection, market_series, row))
 
 

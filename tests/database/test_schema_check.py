@@ -62,7 +62,8 @@ def test_check_counts_candles_that_belong_to_no_series(url: str) -> None:
         for series, count in ((1, 2), (8, 3))
         for i in range(count)
     ]
-    known = {"venue": "v", "symbol": "s", "timeframe": "1h", "calendar": "24x7", "omits_empty": False}
+    known = {"venue": "v", "symbol": "s", "timeframe": "1h", "calendar": "24x7"}
+    known |= {"calendar_given": False, "omits_empty": False}
     with opened(url) as database, database.dialect.writing(database.engine) as connection:
         connection.execute(market_series.insert().values(id=1, **known))
         connection.execute(market_data.insert(), candles)

@@ -9,12 +9,11 @@ from contextlib import contextmanager
 
 from distributed import Client
 
-_ENVIRONMENT = {**os.environ, "DASK_DISTRIBUTED__DASHBOARD__LINK": "", "PYTHONWARNINGS": "ignore"}
-
 
 @contextmanager
 def dask_cluster(workers: int = 2) -> Iterator[str]:
     """The URL of an executor whose scheduler has this many workers."""
+    environment = {**os.environ, "DASK_DISTRIBUTED__DASHBOARD__LINK": "", "PYTHONWARNINGS": "ignore"}
     port = _free_port()
     address = f"tcp://127.0.0.1:{port}"
     commands = [
@@ -27,7 +26,7 @@ def dask_cluster(workers: int = 2) -> Iterator[str]:
     processes = [
         subprocess.Popen(
             [sys.executable, "-m", "dask", *command],
-            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=_ENVIRONMENT,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment,
         )
         for command in commands
     ]  # fmt: skip

@@ -124,14 +124,14 @@ def _prepare(kernel: "Kernel", arguments: argparse.Namespace, database: "Databas
         request = _kept_request(arguments, home)
     else:
         request = BatchRequest.of_arguments(arguments)
-    jobs, problems = jobs_of(kernel, request, lambda: database.storage, database.url)
+    jobs, also, problems = jobs_of(kernel, request, lambda: database.storage, database.url)
     options = BatchOptions(
         request.costs, check=not arguments.no_check, keep=not arguments.no_save, force=arguments.force
     )
     storage = None if arguments.no_save else database.storage
     with closing(Workshop(kernel)) as workshop:
         prepared = prepare_batch(
-            workshop, jobs, options, home, storage, problems=problems, request=request.to_dict()
+            workshop, jobs, options, home, storage, problems=problems, also=also, request=request.to_dict()
         )
     if arguments.resume is not None and arguments.resume != prepared.folder.id:
         raise UsageError(

@@ -7,13 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 from stratkernel.cli.candle_flags import FILE_FLAGS
-from stratkernel.cli.candle_input import parse_time
+from stratkernel.cli.candle_input import parse_time, policy_of
 from stratkernel.cli.database import check_text
 from stratkernel.cli.exit_arguments import exit_rules_of
 from stratkernel.cli.parameters import parse_parameters
 from stratkernel.cli.series_argument import choose_or_make_series
 from stratkernel.cli.strategy_argument import choose_strategy
-from stratkernel.contracts.admission import BadCandles
 from stratkernel.contracts.calendars import Calendar
 from stratkernel.contracts.source import SourceRequest
 from stratkernel.contracts.timeframes import Timeframe
@@ -141,8 +140,8 @@ def _plan_of(arguments: argparse.Namespace, problems: list[str]) -> BatchPlan:
 
 def jobs_of(
     kernel: "Kernel", request: BatchRequest, storage: "Callable[[], Storage]", url: str
-) -> tuple[list[Job], list[str]]:
-    """Every configuration over every series, and what is wrong with those that cannot be run.
+) -> tuple[list[Job], list[CandleReference], list[str]]:
+    """Every configuration over every series, series without a usable configuration, and what is wrong.
 
     `storage` opens the database of `url` where a series is named that lies there.
 
@@ -156,6 +155,7 @@ def jobs_of(
         request.plan.all_configurations(), lambda one: _configuration(kernel, one, request, options), problems
     )
     jobs: list[Job] = []
+    references: list[CandleReference] = []
     for planned in request.plan.all_series():
         of_timeframe: dict[str | None, list[CandleReference]] = {}
         for configuration, own_timeframe in chosen:
@@ -167,8 +167,10 @@ def jobs_of(
                 )
             jobs += [(configuration, reference) for reference in of_timeframe[timeframe]]
         if not chosen:  # what is wrong with the series is told all the same
-            _each([planned], lambda one: _reference(one, request.reading, storage, url), problems)
-    return jobs, problems
+            references += _each(
+                [planned], lambda one: _reference(one, request.reading, storage, url), problems
+            )
+    return jobs, references, problems
 
 
 def _range(plan: BatchPlan) -> RunOptions:
@@ -231,4 +233,4 @@ def _reference(
         options={name: value for name, value in options.items() if value is not None},
     )
     calendar = Calendar(reading["calendar"]) if reading["calendar"] else None
-    return CandleReference(request, None, BadCandles(reading["bad_candles"]), calendar)
+    return CandleReference(request, None, policy_of(reading["bad_candles"]), calendar)

@@ -37,15 +37,24 @@ def add_file_arguments(group: Any) -> None:
     group.add_argument(
         "--bad-candles",
         choices=("reject", "repair", "flag"),
-        default="reject",
         help="what to do with impossible rows (default: reject the file)",
     )
 
 
 def add_database_argument(parser: Any) -> None:
     parser.add_argument(
-        "--database", metavar="URL", help="where runs and candles are kept (default: a file in the home)"
+        "--database",
+        metavar="URL",
+        type=_url,
+        help="where runs and candles are kept (default: a file in the home)",
     )
+
+
+def _url(text: str) -> str:
+    """An unset variable of a shell must not mean the default database."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError("expected a URL, got an empty text (a variable that is not set?)")
+    return text
 
 
 def add_range_arguments(group: Any, what: str) -> None:

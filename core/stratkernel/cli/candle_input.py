@@ -44,7 +44,7 @@ def load_candles(kernel: Kernel, arguments: argparse.Namespace, database: Databa
     require_stored(arguments)
     if database is not None:
         return _stored_candles(kernel, database.storage, arguments)
-    with database_of(kernel, arguments) as opened:
+    with database_of(kernel, arguments, makes=False) as opened:
         return _stored_candles(kernel, opened.storage, arguments)
 
 
@@ -78,7 +78,7 @@ def read_file(
         DataError: it cannot be read, or has bad candles.
     """
     request = file_request(arguments, location)
-    policy = BadCandles(arguments.bad_candles)
+    policy = policy_of(arguments.bad_candles)
     candles, raw = load_source(kernel, request, now=now, policy=policy, calendar=calendar_of(arguments))
     tell_report(candles.report)
     return candles, raw
@@ -112,7 +112,7 @@ def require_stored(arguments: argparse.Namespace) -> None:
         raise UsageError(
             "which candles? say --data FILE, or --symbol SYMBOL of those that `stratkernel data list` lists"
         )
-    given = [name for name in FILE_FLAGS if getattr(arguments, name) is not None]
+    given = [name for name in (*FILE_FLAGS, "bad_candles") if getattr(arguments, name) is not None]
     if given:
         flag = f"--{given[0].replace('_', '-')}"
         raise UsageError(f"{flag} says how to read a file; say --data FILE too, or leave it out")
@@ -135,6 +135,11 @@ def _stored_candles(kernel: Kernel, storage: "Storage", arguments: argparse.Name
 def calendar_of(arguments: argparse.Namespace) -> Calendar | None:
     """What `--calendar` says."""
     return Calendar(arguments.calendar) if arguments.calendar else None
+
+
+def policy_of(bad_candles: str | None) -> BadCandles:
+    """What `--bad-candles` says; bad ones are rejected where it is not given."""
+    return BadCandles.REJECT if bad_candles is None else BadCandles(bad_candles)
 
 
 def parse_time(flag: str, text: str | None) -> int | None:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from stratkernel.contracts.calendars import Calendar
     from stratkernel.contracts.candles import Candles
     from stratkernel.contracts.storage import Storage
-    from stratkernel.contracts.stored import CandleWrite, QuarantinedCandle, Series
+    from stratkernel.contracts.stored import CandleWrite, QuarantinedCandle, Series, StoredSeries
     from stratkernel.kernel.manager import Kernel
 
 _LARGE: Final = 300_000
@@ -45,11 +45,11 @@ def import_files(arguments: argparse.Namespace) -> int:
         conflicts: list[str] = []
         for batch in batches:
             try:
-                write, aside = _store(database.storage, batch, overwrite=arguments.overwrite)
+                write, aside, told = _store(database.storage, batch, overwrite=arguments.overwrite)
             except CandleConflictError as error:
                 conflicts.append(str(error))
             else:
-                print(_line(batch.series, write, aside))
+                print(_line(batch.series, write, aside) + told)
     if conflicts:
         raise CandleConflictError("\n".join(conflicts))
     return 0
@@ -62,12 +62,20 @@ class _Batch:
     series: "Series"
     parts: "list[Candles]"
     bad: "list[QuarantinedCandle]"
-    said: "list[Calendar]"
-    """Calendars that were not inferred."""
+    facts: "_Facts"
+
+
+@dataclass(slots=True)
+class _Facts:
+    """What flags and files say of a series; `None` where they say nothing."""
+
+    calendar_of_flag: "Calendar | None" = None
+    calendar_of_files: "Calendar | None" = None
+    omits_empty: bool | None = None
 
 
 def _read(kernel: "Kernel", arguments: argparse.Namespace) -> list[_Batch]:
-    from stratkernel.cli.candle_input import read_file
+    from stratkernel.cli.candle_input import calendar_of, read_file
     from stratkernel.contracts.stored import Series
     from stratkernel.engine.quarantine import dropped_candles
     from stratkernel.kernel.clock import SystemClock
@@ -77,36 +85,73 @@ def _read(kernel: "Kernel", arguments: argparse.Namespace) -> list[_Batch]:
     for file in dict.fromkeys(arguments.files):
         candles, raw = read_file(kernel, arguments, file, now=now)
         series = Series(candles.symbol, candles.timeframe.name, candles.venue)
-        batch = batches.setdefault(series, _Batch(series, [], [], []))
+        facts = _Facts(calendar_of(arguments), None, arguments.omits_empty)
+        batch = batches.setdefault(series, _Batch(series, [], [], facts))
         batch.parts.append(candles)
         batch.bad.extend(dropped_candles(raw, candles, now))
-        if arguments.calendar or raw.calendar:
-            batch.said.append(candles.calendar)
+        if raw.calendar:
+            batch.facts.calendar_of_files = raw.calendar
     return list(batches.values())
 
 
-def _store(storage: "Storage", batch: _Batch, *, overwrite: bool) -> "tuple[CandleWrite, int]":
-    """Write one series in one transaction; gives also how many bad candles were put aside."""
+def _store(storage: "Storage", batch: _Batch, *, overwrite: bool) -> "tuple[CandleWrite, int, str]":
+    """Write one series in one transaction.
+
+    Gives also how many bad candles were put aside, and how what is known of the series changed.
+    """
     from stratkernel.contracts.stored import CandleWrite
 
     total = sum(len(candles) for candles in batch.parts)
     inserted = unchanged = replaced = 0
     with _progress(f"{batch.series}", total) as advance, storage.unit_of_work():
-        calendar = batch.said[-1] if batch.said else _inferred_calendar(storage, batch)
-        for chunk in _chunks([replace(candles, calendar=calendar) for candles in batch.parts]):
+        before = _stored_series(storage, batch.series)
+        calendar, given = _calendar(storage, batch, before)
+        kept = calendar if before is None else before.calendar  # what is stored, until `describe`
+        for chunk in _chunks([replace(candles, calendar=kept) for candles in batch.parts]):
             write = storage.candles.write(chunk, overwrite=overwrite)
             inserted, unchanged = inserted + write.inserted, unchanged + write.unchanged
             replaced += write.replaced
             advance(len(chunk))
         aside = storage.candles.quarantine(batch.bad) if batch.bad else 0
-    return CandleWrite(inserted, unchanged, replaced), aside
+        after = _stored_series(storage, batch.series)
+        told = ""
+        if after is not None:
+            omits = after.omits_empty if batch.facts.omits_empty is None else batch.facts.omits_empty
+            storage.candles.describe(batch.series, calendar=calendar, calendar_given=given, omits_empty=omits)
+            told = _changes(before, calendar, omits_empty=omits)
+    return CandleWrite(inserted, unchanged, replaced), aside, told
 
 
-def _inferred_calendar(storage: "Storage", batch: _Batch) -> "Calendar":
-    """What all candles of the series suggest, stored ones too: a week of them alone may look otherwise.
+def _stored_series(storage: "Storage", series: "Series") -> "StoredSeries | None":
+    found = storage.candles.series(symbol=series.symbol, timeframe=series.timeframe, venue=series.venue)
+    return found[0] if found else None
 
-    A stored calendar that was not inferred stays.
-    """
+
+def _changes(before: "StoredSeries | None", calendar: "Calendar", *, omits_empty: bool) -> str:
+    """What is known of a stored series now and was not before, to be told."""
+    if before is None:
+        return ""
+    told = ""
+    if calendar is not before.calendar:
+        told += f"; calendar {calendar}, {before.calendar} before"
+    if omits_empty != before.omits_empty:
+        told += f"; candles without trades {'are left out' if omits_empty else 'are not left out any more'}"
+    return told
+
+
+def _calendar(storage: "Storage", batch: _Batch, before: "StoredSeries | None") -> "tuple[Calendar, bool]":
+    """The calendar of a series, and whether somebody said it: a flag, then who said it before, then files."""
+    if batch.facts.calendar_of_flag is not None:
+        return batch.facts.calendar_of_flag, True
+    if before is not None and before.calendar_given:
+        return before.calendar, True
+    if batch.facts.calendar_of_files is not None:
+        return batch.facts.calendar_of_files, True
+    return _inferred_calendar(storage, batch, before), False
+
+
+def _inferred_calendar(storage: "Storage", batch: _Batch, before: "StoredSeries | None") -> "Calendar":
+    """What all candles of the series suggest, stored ones too: a week of them alone may look otherwise."""
     import numpy as np
 
     from stratkernel.contracts.calendars import infer_calendar
@@ -114,12 +159,8 @@ def _inferred_calendar(storage: "Storage", batch: _Batch) -> "Calendar":
 
     series, timeframe = batch.series, Timeframe(batch.series.timeframe)
     times = [candles.open_time for candles in batch.parts]
-    found = storage.candles.series(symbol=series.symbol, timeframe=series.timeframe, venue=series.venue)
-    if found and found[0].candles:
-        stored = np.concatenate([part.open_time for part in storage.candles.chunks(series)])
-        if infer_calendar(stored, timeframe) is not found[0].calendar:
-            return found[0].calendar
-        times.append(stored)
+    if before is not None:
+        times += [part.open_time for part in storage.candles.chunks(series)]
     return infer_calendar(times[0] if len(times) == 1 else np.unique(np.concatenate(times)), timeframe)
 
 

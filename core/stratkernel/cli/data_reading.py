@@ -25,7 +25,7 @@ def list_series(arguments: argparse.Namespace) -> int:
     from stratkernel.cli.database import database_of
     from stratkernel.contracts.timeframes import iso
 
-    with database_of(open_kernel(arguments), arguments) as database:
+    with database_of(open_kernel(arguments), arguments, makes=False) as database:
         storage = database.storage
         found = [storage.candles.coverage(each.series) for each in storage.candles.series()]
         title = storage.title
@@ -78,7 +78,7 @@ def check(arguments: argparse.Namespace) -> int:
     from stratkernel.cli.database import check_texts, database_of
 
     check_texts(arguments, "symbol")
-    with database_of(open_kernel(arguments), arguments) as database:
+    with database_of(open_kernel(arguments), arguments, makes=False) as database:
         candles = database.storage.candles
         stored = candles.series(symbol=arguments.symbol)
         title = database.storage.title

@@ -36,7 +36,7 @@ def export(arguments: argparse.Namespace) -> int:
     check_texts(arguments, "symbol", "timeframe", "venue")
     path = table_path("--output", arguments.output)
     start, end = parse_time("--from", arguments.start), parse_time("--to", arguments.end)
-    with database_of(open_kernel(arguments), arguments) as database:
+    with database_of(open_kernel(arguments), arguments, makes=False) as database:
         candles = database.storage.candles
         series = choose_series(database.storage, arguments.symbol, arguments.timeframe, arguments.venue)
         rows = write_batches(map(_batch, candles.chunks(series, start, end)), _schema(), path)
@@ -76,7 +76,7 @@ def delete(arguments: argparse.Namespace) -> int:
     from stratkernel.kernel.errors import one_line
 
     check_texts(arguments, "symbol", "timeframe", "venue")
-    with database_of(open_kernel(arguments), arguments) as database:
+    with database_of(open_kernel(arguments), arguments, makes=False) as database:
         candles = database.storage.candles
         series = choose_series(database.storage, arguments.symbol, arguments.timeframe, arguments.venue)
         (stored,) = candles.series(symbol=series.symbol, timeframe=series.timeframe, venue=series.venue)

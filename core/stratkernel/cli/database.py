@@ -10,7 +10,7 @@ from stratkernel.engine.storage import backend_for, open_storage
 from stratkernel.kernel.errors import UsageError, describe, one_line
 
 if TYPE_CHECKING:
-    from stratkernel.contracts.storage import Storage
+    from stratkernel.contracts.storage import Storage, StorageBackend
     from stratkernel.kernel.manager import Kernel
 
 _LONGEST_TEXT: Final = 200
@@ -23,18 +23,33 @@ class Database:
         UsageError: no back-end opens such a URL. Whatever else is wrong with it shows when it is opened.
     """
 
-    def __init__(self, kernel: "Kernel", url: str, *, new_folder: Path | None = None) -> None:
-        backend_for(kernel, url)
+    def __init__(
+        self, kernel: "Kernel", url: str, *, new_folder: Path | None = None, must_be_there: bool = False
+    ) -> None:
+        self._backend: type[StorageBackend] = backend_for(kernel, url).cls
         self._kernel = kernel
         self.url: Final = url
         self._new_folder = new_folder
+        self._must_be_there = must_be_there
 
     @cached_property
     def storage(self) -> "Storage":
         """The open database. Raises `UsageError` or `StorageError`."""
         if self._new_folder is not None:
-            self._new_folder.mkdir(parents=True, exist_ok=True)
+            make_home(self._new_folder)
+        if self._must_be_there:
+            self._require_tables()
         return open_storage(self._kernel, self.url)
+
+    def _require_tables(self) -> None:
+        from stratkernel_config.user_settings import redacted
+
+        migrations = self._backend.migrations(self.url)
+        if migrations is not None and migrations.current() is None:
+            raise UsageError(
+                f"there is no database of stratkernel at {redacted('database_url', self.url)}; "
+                "`data import`, `run --save` or `db upgrade` with this --database makes one"
+            )
 
     def __enter__(self) -> Self:
         return self
@@ -46,16 +61,32 @@ class Database:
             self.storage.close()
 
 
-def database_of(kernel: "Kernel", arguments: argparse.Namespace) -> Database:
+def database_of(kernel: "Kernel", arguments: argparse.Namespace, *, makes: bool = True) -> Database:
     """The database that flag, environment or settings name.
 
-    The default one lies in the project home, which is made when it is not there yet.
+    The default one lies in the project home, which is made when it is not there yet. A command that only
+    looks (`makes` off) refuses one that its flag names and that is not there: a typing error makes none.
     """
     from stratkernel_config.user_settings import load_settings
 
     loaded = load_settings({"database_url": getattr(arguments, "database", None)})
-    home = loaded.settings.home if loaded.origins["database_url"] == "default" else None
-    return Database(kernel, loaded.settings.database_url, new_folder=home)
+    origin = loaded.origins["database_url"]
+    return Database(
+        kernel,
+        loaded.settings.database_url,
+        new_folder=loaded.settings.home if origin == "default" else None,
+        must_be_there=origin == "flag" and not makes,
+    )
+
+
+def make_home(home: Path) -> None:
+    """The project home, where it is missing. Raises `UsageError`."""
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(
+            f"the project home {home} cannot be made: {error.strerror or error}; name another (--home)"
+        ) from error
 
 
 def check_texts(arguments: argparse.Namespace, *names: str) -> None:

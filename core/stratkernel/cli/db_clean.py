@@ -29,7 +29,7 @@ def clean(arguments: argparse.Namespace) -> int:
     policy = _policy(loaded.settings.retention)
     if not policy.rules:
         print('no "retention" is set, so all runs are kept (see: stratkernel settings)')
-    with database_of(open_kernel(arguments), arguments) as database:
+    with database_of(open_kernel(arguments), arguments, makes=False) as database:
         report = database.storage.clean(policy, now=SystemClock().utc_now(), dry_run=arguments.dry_run)
         title = database.storage.title
     _print(report, policy, title, dry_run=arguments.dry_run)
@@ -58,12 +58,14 @@ def _print(report: "CleanReport", policy: "RetentionPolicy", title: str, *, dry_
         kind, _, limit = reason.partition(": ")
         print(f"  {count:,} of kind {kind}: {_why(policy.rules.get(kind), limit)}")
     if dry_run:
-        print(f"{title}: {len(report.runs):,} runs and {report.signals:,} signals would be deleted")
+        print(f"{title}: {_counted(report)} would be deleted")
     else:
-        print(
-            f"{title}: {len(report.runs):,} runs and {report.signals:,} signals were deleted, "
-            f"{report.bytes_freed:,} bytes given back"
-        )
+        print(f"{title}: {_counted(report)} deleted, {report.bytes_freed:,} bytes given back")
+
+
+def _counted(report: "CleanReport") -> str:
+    counts = ((len(report.runs), "run"), (report.signals, "signal"))
+    return " and ".join(f"{count:,} {what}{'' if count == 1 else 's'}" for count, what in counts)
 
 
 def _why(rule: "RetentionRule | None", limit: str) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from stratkernel.cli.candle_flags import add_database_argument
+from stratkernel.cli.database import make_home, require_yes
 from stratkernel.cli.session import open_kernel
 from stratkernel.kernel.errors import StratkernelError, UsageError
 
@@ -60,7 +61,7 @@ def upgrade(arguments: argparse.Namespace) -> int:
             f"{tables.title} knows no partitions; leave --[no-]partition-signals out, or use PostgreSQL"
         )
     if tables.home is not None:
-        tables.home.mkdir(parents=True, exist_ok=True)
+        make_home(tables.home)
     _print_changes(tables, "applied", tables.migrations.upgrade(arguments.to))
     if arguments.partition_signals is not None:
         _print_partitions(tables, wanted=arguments.partition_signals)
@@ -77,6 +78,7 @@ def _print_partitions(tables: _Tables, *, wanted: bool) -> None:
 
 def _downgrade_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("revision", metavar="REVISION", help="`base` is before the first: no tables at all")
+    parser.add_argument("--yes", action="store_true", help="do it, without which nothing is")
     add_database_argument(parser)
 
 
@@ -86,6 +88,8 @@ def downgrade(arguments: argparse.Namespace) -> int:
     Of a SQLite database a copy is made first, beside it; of a server's make one yourself.
     """
     tables = _tables_of(arguments)
+    lost = "all tables of stratkernel" if arguments.revision == "base" else "what only newer tables hold"
+    require_yes(arguments, f"take {tables.title} back to {arguments.revision} and delete {lost}")
     _print_changes(tables, "undone", tables.migrations.downgrade(arguments.revision))
     return 0
 
@@ -100,12 +104,18 @@ def _print_changes(tables: _Tables, done: str, revisions: Sequence[str]) -> None
 
 
 def current(arguments: argparse.Namespace) -> int:
-    """Print the revision of the tables, and the one that this version works with."""
+    """Print the revision of the tables, and the one that this version works with.
+
+    Ends with 1 when they are of a newer version, whose database this one refuses.
+    """
     tables = _tables_of(arguments)
     revision, head = tables.migrations.current(), tables.migrations.head
     newest = "the newest" if revision == head else f"this stratkernel works with {head}"
+    is_known = revision is None or tables.migrations.knows(revision)
+    if not is_known:
+        newest += " and refuses this database, which a newer one made: upgrade stratkernel"
     print(f"{tables.title}: {_revision(revision)}, {newest}")
-    return 0
+    return 0 if is_known else 1
 
 
 def check(arguments: argparse.Namespace) -> int:

@@ -9,7 +9,8 @@ from importlib import import_module
 from typing import Any, Final, NoReturn, TypeAlias
 
 from stratkernel._version import __version__
-from stratkernel.kernel.errors import StratkernelError, UsageError, describe, did_you_mean
+from stratkernel.cli.log_lines import log_on_stderr
+from stratkernel.kernel.errors import StratkernelError, UsageError, describe, did_you_mean, one_line
 from stratkernel.kernel.guard import own_stdout, real_interrupts
 from stratkernel_config.errors import ConfigError
 from stratkernel_config.home import using_home
@@ -135,7 +136,7 @@ def _call(
     add_arguments(parser)
     _add_common(parser)
     arguments = parser.parse_args(argv)
-    with real_interrupts(), own_stdout(), using_home(arguments.home):
+    with real_interrupts(), own_stdout(), using_home(arguments.home), log_on_stderr():
         return int(execute(arguments))
 
 
@@ -152,7 +153,8 @@ def _report(error: Exception, *, verbose: bool) -> int:
         _print_traceback(error)
     text = str(error)
     if isinstance(error, OSError):
-        text = describe(error)
+        named = error.filename is not None and error.strerror
+        text = one_line(f"{error.filename}: {error.strerror}") if named else describe(error)
     elif not isinstance(error, StratkernelError | ConfigError):
         text = f"an error of stratkernel itself: {describe(error)} (-v shows where)"
     print(f"stratkernel: {text}", file=sys.stderr)

@@ -122,7 +122,7 @@ def execute(arguments: argparse.Namespace) -> int:
     exits = exit_rules_of(arguments, chosen.exits)
     options = RunOptions(start, end, origin, gaps, chosen.extra_timeframes, exits)
     of_venue = [name for name, source in chosen.extra_timeframes.items() if source == VENUE]
-    with database_of(kernel, arguments) as database:
+    with database_of(kernel, arguments, makes=arguments.save) as database:
         began = SystemClock().utc_now()
         if arguments.stream or arguments.chunk_rows is not None:
             from stratkernel.cli.run_streaming import stream_run

@@ -4,13 +4,19 @@ import argparse
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from stratkernel.cli.candle_input import calendar_of, file_request, require_stored, tell, tell_report
+from stratkernel.cli.candle_input import (
+    calendar_of,
+    file_request,
+    policy_of,
+    require_stored,
+    tell,
+    tell_report,
+)
 from stratkernel.cli.series_argument import choose_series
 from stratkernel.cli.session import warn_of_broken_plugins
-from stratkernel.contracts.admission import BadCandles
 from stratkernel.contracts.stored import Series
 from stratkernel.engine.lookahead import refuse_lookahead
-from stratkernel.engine.streaming.chunks import CHUNK_ROWS, CandleChunks, StoredChunks
+from stratkernel.engine.streaming.chunks import CHUNK_ROWS, CandleChunks, StoredChunks, first_candles
 from stratkernel.engine.streaming.loading import load_chunks
 from stratkernel.engine.streaming.run import StreamedResult, stream_strategy
 from stratkernel.engine.timeframe_plan import VENUE
@@ -24,6 +30,9 @@ if TYPE_CHECKING:
     from stratkernel.engine.trades import Costs
     from stratkernel.kernel.manager import Kernel
 
+_SAMPLE_ROWS = 16_384
+"""Candles that a look for look-ahead is given, of which it takes as many as it needs."""
+
 
 def stream_run(
     kernel: "Kernel",
@@ -33,9 +42,10 @@ def stream_run(
     options: "RunOptions",
     costs: "Costs",
 ) -> StreamedResult:
-    """Run over candles that need not fit into memory.
+    """Run over candles that need not fit into memory; look-ahead is looked for in the first of them.
 
     Raises:
+        LookaheadError: the strategy is not honest.
         UsageError: they cannot be read in chunks, or the strategy cannot be streamed.
         DataError, StorageError: they cannot be read, or are bad.
     """
@@ -54,6 +64,10 @@ def stream_run(
         sample = next(iter(chunks), None)
         if sample is not None:  # an origin may lie in a later chunk, and does not matter here
             refuse_lookahead(kernel, strategy, sample, replace(options, origin=None), venue_candles=higher)
+    if not arguments.no_check and strategy.window is not None:
+        sample = first_candles(chunks, _SAMPLE_ROWS, options.origin)
+        if sample is not None:
+            refuse_lookahead(kernel, strategy, sample, options, venue_candles=higher)
     result = stream_strategy(kernel, strategy, chunks, options, costs, venue_candles=higher)
     tell_report(chunks.report)
     return result
@@ -67,7 +81,7 @@ def _chunks(kernel: "Kernel", arguments: argparse.Namespace, database: "Database
             file_request(arguments, arguments.data),
             now=SystemClock().utc_now(),
             rows=rows,
-            policy=BadCandles(arguments.bad_candles),
+            policy=policy_of(arguments.bad_candles),
             calendar=calendar_of(arguments),
         )
     require_stored(arguments)

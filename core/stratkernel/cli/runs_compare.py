@@ -35,7 +35,7 @@ def compare(arguments: argparse.Namespace) -> int:
     from stratkernel.cli.run_argument import find_run
     from stratkernel.contracts.stored import SignalQuery
 
-    with database_of(open_kernel(arguments), arguments) as database:
+    with database_of(open_kernel(arguments), arguments, makes=False) as database:
         runs = database.storage.strategies
         one, other = (find_run(runs, name) for name in (arguments.first, arguments.second))
         signals = [runs.signals(SignalQuery(run_ids=(record.run_id,))) for record in (one, other)]

@@ -41,7 +41,7 @@ def list_runs(arguments: argparse.Namespace) -> int:
     from stratkernel.cli.run_views import RUN_HEADINGS, run_dict, run_row
 
     query, limit = _query(arguments)
-    with database_of(open_kernel(arguments), arguments) as database:
+    with database_of(open_kernel(arguments), arguments, makes=False) as database:
         runs = database.storage.strategies.runs(query)
         title = database.storage.title
     shown = runs[:limit] if limit else runs
@@ -100,7 +100,7 @@ def show(arguments: argparse.Namespace) -> int:
     from stratkernel.cli.run_views import run_dict, signal_dict
     from stratkernel.contracts.stored import SignalQuery
 
-    with database_of(open_kernel(arguments), arguments) as database:
+    with database_of(open_kernel(arguments), arguments, makes=False) as database:
         runs = database.storage.strategies
         record = find_run(runs, arguments.run)
         query = SignalQuery(run_ids=(record.run_id,), with_metadata=True)

@@ -28,7 +28,7 @@ def star(arguments: argparse.Namespace) -> int:
     from stratkernel.cli.database import database_of
     from stratkernel.cli.run_saving import short_id
 
-    with database_of(open_kernel(arguments), arguments) as database:
+    with database_of(open_kernel(arguments), arguments, makes=False) as database:
         storage = database.storage
         found = _find_all(storage.strategies, arguments.runs)
         with storage.unit_of_work():
@@ -49,7 +49,7 @@ def delete(arguments: argparse.Namespace) -> int:
     from stratkernel.cli.database import database_of, require_yes
     from stratkernel.cli.run_saving import short_id
 
-    with database_of(open_kernel(arguments), arguments) as database:
+    with database_of(open_kernel(arguments), arguments, makes=False) as database:
         storage = database.storage
         found = _find_all(storage.strategies, arguments.runs)
         names = ", ".join(short_id(record) + (" (starred)" if record.starred else "") for record in found)

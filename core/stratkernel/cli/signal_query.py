@@ -15,7 +15,7 @@ TYPES: Final = ("ENTRY_LONG", "EXIT_LONG", "ENTRY_SHORT", "EXIT_SHORT", "HOLD")
 def add_signal_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("which signals (default: all that are stored)")
     group.add_argument("--run", metavar="RUN", action="append", help="of this run; repeatable")
-    group.add_argument("--strategy", help="of a strategy, or of your document of that name")
+    group.add_argument("--strategy", help="a strategy's name, its qualified id or your document's name")
     group.add_argument("--symbol")
     group.add_argument("--timeframe")
     group.add_argument("--type", choices=TYPES, action="append", help="repeatable")

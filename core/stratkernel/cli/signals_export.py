@@ -27,7 +27,7 @@ def export(arguments: argparse.Namespace) -> int:
     from stratkernel.cli.table_files import table_path, write_frame
 
     path = table_path("--output", arguments.output)
-    with database_of(open_kernel(arguments), arguments) as database:
+    with database_of(open_kernel(arguments), arguments, makes=False) as database:
         runs = database.storage.strategies
         query = signal_query(runs, arguments, current=not arguments.all_revisions, with_metadata=True)
         signals = runs.signals(query)

@@ -37,7 +37,7 @@ def stats(arguments: argparse.Namespace) -> int:
     from stratkernel.cli.signal_query import signal_query
 
     by, rule = _groups(arguments.by), _win_rule(arguments.win_rate)
-    with database_of(open_kernel(arguments), arguments) as database:
+    with database_of(open_kernel(arguments), arguments, makes=False) as database:
         runs = database.storage.strategies
         found = runs.statistics(by, signal_query(runs, arguments), rule)
         title = database.storage.title

@@ -21,7 +21,7 @@ from stratkernel.engine.sweep_result import SweepRows
 if TYPE_CHECKING:
     import pandas as pd
 
-_WIDTH: Final = 160
+_WIDTH: Final = 200
 _MOST_FAILURES: Final = 1_000
 _FAILURES_SHOWN: Final = 10
 
@@ -130,8 +130,8 @@ def _walk_forward_table(outcome: WalkForwardOutcome, grid: Grid, metric: str) ->
         *("trained from", "tested from", "to", *grid.names, f"in sample\n{_title(metric)}"),
         *(f"out of sample\n{_title(name)}" for name in shown),
     )
-    for column in table.columns[3:]:
-        column.justify, column.no_wrap = "right", True
+    for number, column in enumerate(table.columns):
+        column.justify, column.no_wrap = "right" if number > 2 else "left", True
     for each in outcome.windows:
         spans = [_moment(time) for time in (each.window.train[0], *each.window.test)]
         table.add_row(*spans, *_window_cells(each, grid, metric, shown))

@@ -90,7 +90,7 @@ def request_of(kernel: "Kernel", arguments: argparse.Namespace, database: Databa
             raise UsageError(f"--param {name} is one of the grid's axes too; say one of them")
     base = _accepted(kernel, arguments.strategy, parameters, grid)
     _require_candles(arguments)
-    jobs, problems = jobs_of(kernel, _as_batch(arguments, base), lambda: database.storage, database.url)
+    jobs, _, problems = jobs_of(kernel, _as_batch(arguments, base), lambda: database.storage, database.url)
     if problems:
         raise UsageError("\n".join(dict.fromkeys(problems)))
     configuration, reference = jobs[0]

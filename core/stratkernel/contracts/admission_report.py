@@ -39,6 +39,25 @@ _EXPECTED: Final = {
 }
 
 
+def explain_rules(reason: str) -> str:
+    """`column: rule` pairs, as the reason of a quarantined candle names them, in plain words.
+
+    What names no rule is left as it is.
+    """
+    return ", ".join(_explained(part) for part in reason.split(", "))
+
+
+def _explained(part: str) -> str:
+    column, _, name = part.partition(": ")
+    if name not in set(Rule):
+        return part
+    rule = Rule(name)
+    if column == "open_time" and rule is Rule.READABLE:
+        return f"{column}: expected a time"
+    said = _EXPECTED[rule]
+    return said if rule in {Rule.HIGH, Rule.LOW} else f"{column}: {said}"
+
+
 class BadCandles(StrEnum):
     """What is done with bad candles: refuse them all, mend what can be mended, or keep and mark."""
 

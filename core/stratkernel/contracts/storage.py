@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar, Self
 from uuid import UUID
 
+from stratkernel.contracts.calendars import Calendar
 from stratkernel.contracts.candles import Candles
 from stratkernel.contracts.retention import CleanReport, RetentionPolicy
 from stratkernel.contracts.signals import SignalTable
@@ -87,6 +88,13 @@ class Storage(ABC):
         What was deleted before an interruption stays deleted; calling again goes on. Starred and running
         runs always stay. `dry_run` only tells.
         """
+
+    def reclaim(self) -> int:
+        """Give the space of what was deleted back; gives how many bytes the database got smaller by.
+
+        While others hold the database that waits for the next time. `clean` does it too.
+        """
+        return 0
 
     @abstractmethod
     def close(self) -> None:
@@ -184,6 +192,19 @@ class CandleStorage(ABC):
 
         Raises:
             CandleConflictError: stored candles differ, and `overwrite` was not said; nothing is written.
+
+        The first candles of a series give it their calendar and `omits_empty`, the calendar as one that was
+        inferred; later ones do so only with `overwrite`. `describe` changes both at any time.
+        """
+
+    @abstractmethod
+    def describe(
+        self, series: Series, *, calendar: Calendar, calendar_given: bool, omits_empty: bool
+    ) -> None:
+        """Say when candles of a stored series are expected; see `StoredSeries`.
+
+        Raises:
+            UnknownNameError: no such series; says which there are.
         """
 
     @abstractmethod
@@ -257,6 +278,11 @@ class Migrations(ABC):
     @abstractmethod
     def head(self) -> str:
         """The revision that this version works with."""
+
+    def knows(self, revision: str) -> bool:
+        """Whether this version can work with tables of a revision, or upgrade them; else they are newer."""
+        del revision
+        return True
 
     @abstractmethod
     def upgrade(self, revision: str = "head") -> list[str]:

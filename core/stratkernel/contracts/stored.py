@@ -117,8 +117,8 @@ class RunQuery:
 class SignalQuery:
     """Which signals; what is `None` does not matter.
 
-    `strategy` is the run's strategy name, `start` (inclusive) and `end` (exclusive) bound the timestamp,
-    aware. `current` leaves out what a later revision replaced, and what was retracted.
+    `strategy` is the run's strategy name or qualified id, `start` (inclusive) and `end` (exclusive) bound
+    the timestamp, aware. `current` leaves out what a later revision replaced, and what was retracted.
     """
 
     run_ids: tuple[UUID, ...] | None = None
@@ -292,7 +292,10 @@ class Series:
 
 @dataclass(frozen=True, slots=True)
 class StoredSeries:
-    """A series and how much of it is stored; `first` and `last` are open times, microseconds UTC."""
+    """A series and how much of it is stored; `first` and `last` are open times, microseconds UTC.
+
+    `calendar_given` says that somebody said the calendar, as against one that the candles suggested.
+    """
 
     series: Series
     calendar: Calendar
@@ -300,6 +303,7 @@ class StoredSeries:
     candles: int
     first: int | None
     last: int | None
+    calendar_given: bool = False
 
 
 @dataclass(frozen=True, slots=True)

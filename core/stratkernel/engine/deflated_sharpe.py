@@ -56,7 +56,8 @@ class DeflatedSharpe:
             verdict = "more than chance would give"
         return (
             f"the best of {self.trials:,} trials has a Sharpe ratio of {self.sharpe:.3f}, and the best of as "
-            f"many without skill is expected to have {self.expected:.3f}; deflated Sharpe ratio {self.probability:.3f}: {verdict} "
+            f"many without skill is expected to have {self.expected:.3f}; deflated Sharpe ratio "
+            f"{self.probability:.3f}: {verdict} "
             f"({self.days:,} daily returns, skewness {self.skewness:.2f}, kurtosis {self.kurtosis:.2f})"
         )
 

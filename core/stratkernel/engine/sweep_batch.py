@@ -12,6 +12,7 @@ from stratkernel.engine.kernels.sweep_arrays import COUNTED, UNUSUAL, Batch, Mea
 from stratkernel.engine.kernels.sweep_trades import trade_signals
 from stratkernel.engine.performance import round_trip
 from stratkernel.engine.sweep_metrics import MetricColumns
+from stratkernel.engine.sweep_together import JoinedSignals
 from stratkernel.engine.trades import Costs
 
 COMBINATIONS: Final = 256
@@ -52,6 +53,9 @@ class SignalBatch:
         self.size = 0
         self._used = 0
 
+    def has_room_for(self, combinations: int) -> bool:
+        return self.size + combinations <= COMBINATIONS
+
     @property
     def is_full(self) -> bool:
         return self.size == COMBINATIONS or self._used >= _SIGNALS
@@ -71,16 +75,28 @@ class SignalBatch:
         if told and not _described(signals):
             return False
         at, end = self._used, self._used + count
-        if end > len(self._rows):
-            self._reserve(2 * end)
+        self._make_room(end)
         np.add(rows, start, out=self._rows[at:end])
         self._types[at:end] = types
-        if told:
-            self._confidence[at:end] = signals.confidence
-            self._all_sure = False
-        elif not self._all_sure:
-            self._confidence[at:end] = 1.0
+        self._make_sure(at, end, signals.confidence if told else None)
         self._append(end, start, first)
+        return True
+
+    def add_joined(self, joined: JoinedSignals) -> bool:
+        """As `add`, for combinations for which there is room."""
+        signals, size, count = joined.signals, self.size, len(joined.offsets)
+        told = signals.details is None
+        if told and not _described(signals):
+            return False
+        at, end = self._used, self._used + len(signals)
+        self._make_room(end)
+        moved = np.repeat(joined.offsets - joined.starts, np.diff(joined.bounds))
+        np.subtract(signals.rows, moved, out=self._rows[at:end])
+        self._types[at:end] = signals.types
+        self._make_sure(at, end, signals.confidence if told else None)
+        self._start[size : size + count], self._first[size : size + count] = joined.starts, joined.firsts
+        self._bounds[size : size + count + 1] = joined.bounds + at
+        self.size, self._used = size + count, end
         return True
 
     def add_nothing(self) -> None:
@@ -117,6 +133,18 @@ class SignalBatch:
         self._start[number], self._first[number] = start, first
         self.size = number + 1
         self._bounds[number + 1] = self._used = end
+
+    def _make_sure(self, at: int, end: int, confidence: FloatArray | None) -> None:
+        """Write confidence, where None is 1.0: that is there as long as nobody wrote something else."""
+        if confidence is not None:
+            self._confidence[at:end] = confidence
+            self._all_sure = False
+        elif not self._all_sure:
+            self._confidence[at:end] = 1.0
+
+    def _make_room(self, end: int) -> None:
+        if end > len(self._rows):
+            self._reserve(2 * end)
 
     def _reserve(self, count: int) -> None:
         """Make room for so many signals; those that are there are kept."""

@@ -1,7 +1,7 @@
 """The indicator columns that the combinations of a sweep share: each distinct node is computed once."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,89 +12,25 @@ from stratkernel.contracts.indicator import BaseIndicator, IndicatorRequest
 from stratkernel.contracts.strategy import StrategyData
 from stratkernel.engine.crossings import Crossing
 from stratkernel.engine.factory import IndicatorFactory
-from stratkernel.engine.graph_nodes import Computed, Node, NodeInput, advance_node, starts_of
+from stratkernel.engine.graph_nodes import Computed, Node, NodeInput, advance_node
 from stratkernel.engine.indicator_cache import IndicatorCache, NodeColumns, column_bytes
 from stratkernel.engine.indicator_graph import IndicatorGraph, create_indicator_key
 from stratkernel.engine.kernels.sweep_crossings import CrossingScratch, Pair, at_once, crossings_of_pairs
 from stratkernel.engine.output_checks import Column
+from stratkernel.engine.sweep_nodes import (
+    MadeIndicator,
+    Reading,
+    SharedNode,
+    UnusualRequestError,
+    asked_key,
+    start_of,
+    structure_key,
+)
 from stratkernel.engine.timeframe_plan import TimeframePlan
 from stratkernel.kernel.registry import Item
 
 _NODE_BYTES: Final = 1_000
 """About what a node needs beside its columns."""
-
-
-class UnusualRequestError(Exception):
-    """Something that only the careful way can judge, or explain; never leaves the engine."""
-
-
-class _Made:
-    """An indicator with its parameters, whatever it reads."""
-
-    __slots__ = (
-        "crosses",
-        "indicator",
-        "item",
-        "key",
-        "lookbacks",
-        "nullable",
-        "number",
-        "outputs",
-        "sources",
-    )
-
-    def __init__(self, number: int, item: Item, indicator: BaseIndicator[Any], key: str) -> None:
-        self.number = number
-        self.item = item
-        self.indicator = indicator
-        self.key = key
-        self.sources = indicator.sources()
-        self.lookbacks = starts_of(item, indicator, 0)
-        self.outputs = tuple(self.lookbacks)
-        self.nullable = indicator.nullable
-        self.crosses: float | None = indicator.params.relative if type(indicator) is Crossing else None
-
-
-class SharedNode:
-    """A node over all candles of a stretch; `columns` begin at row `begin`, `None` until they are needed."""
-
-    __slots__ = ("begin", "columns", "inputs", "made", "nullable", "number", "only", "starts")
-
-    def __init__(
-        self,
-        number: int,
-        made: _Made | None,
-        inputs: "tuple[tuple[SharedNode | None, str], ...]",
-        begin: int,
-        starts: Mapping[str, int],
-        nullable: frozenset[str],
-    ) -> None:
-        self.number = number
-        self.made = made
-        self.inputs = inputs
-        self.begin = begin
-        self.starts = starts
-        self.only = next(iter(starts)) if len(starts) == 1 else None
-        """The output of an indicator that has one."""
-        self.nullable = nullable
-        self.columns: NodeColumns | None = None
-
-    def rows_from(self, output: str, start: int) -> Column:
-        """An output from row `start` of the stretch on."""
-        assert self.columns is not None
-        column = self.columns[output]
-        if start == self.begin:
-            return column
-        if isinstance(column, Events):
-            return column.slice(start - self.begin, column.length)
-        return column[start - self.begin :]
-
-
-class Reading(NamedTuple):
-    """What a strategy reads: alias, node and output of each column, and the row at which all are defined."""
-
-    found: list[tuple[str, SharedNode, str]]
-    start: int
 
 
 class SharedColumns:
@@ -121,9 +57,9 @@ class SharedColumns:
         self._who = who
         self._most_held = cache.counts.max_bytes
         self._items: dict[str | type[BaseIndicator[Any]], Item] = {}
-        self._made: dict[tuple[Any, ...], _Made] = {}
-        self._made_of_crossing: dict[float, _Made] = {}
-        self._made_by_key: dict[tuple[str, type], _Made] = {}
+        self._made: dict[tuple[Any, ...], MadeIndicator] = {}
+        self._made_of_crossing: dict[float, MadeIndicator] = {}
+        self._made_by_key: dict[tuple[str, type], MadeIndicator] = {}
         self._aliases: set[str] = set()
         self._seen: dict[int, SharedNode] = {}
         self._waiting: list[SharedNode] = []
@@ -143,7 +79,7 @@ class SharedColumns:
         self._seen.clear()
         seen, plain = self._seen, self._plain
         found: list[tuple[str, SharedNode, str]] = []
-        start = 0
+        start, nullable = 0, False
         for alias, request in requests.items():
             if alias not in self._aliases:
                 self._check_alias(alias)
@@ -152,7 +88,7 @@ class SharedColumns:
             node = seen.get(id(request))
             if node is None:
                 if not request.inputs and request.timeframe is None:
-                    node = plain.get(_asked(request))
+                    node = plain.get(asked_key(request))
                 if node is None:
                     node = self._asked_for(request)
                 seen[id(request)] = node
@@ -167,14 +103,15 @@ class SharedColumns:
                 if begin > start:  # noqa: PLR1730 - `max` takes as long as all the rest of this branch
                     start = begin
                 found.append((alias, node, output))
+            if node.nullable:
+                nullable = True
             if node.columns is None:
                 self._compute_later(node)
-        return Reading(found, min(start, self._length))
+        return Reading(found, min(start, self._length), nullable)
 
     def data_for(self, reading: "Reading") -> tuple[StrategyData, tuple[str, ...]]:
         """What the strategy reads from row `reading.start` on, and which columns of it may hold NaN."""
-        if self._waiting:
-            self._compute_waiting()
+        self.compute_waiting()
         start = reading.start
         columns: dict[str, Column] = {}
         nullable: tuple[str, ...] = ()
@@ -250,7 +187,7 @@ class SharedColumns:
         if node is None:
             if request.timeframe is not None:
                 raise _HigherTimeframeError
-            asked = _asked(request)
+            asked = asked_key(request)
             try:
                 node = None if request.inputs else self._plain.get(asked)
             except TypeError:  # a parameter that is no key
@@ -282,23 +219,23 @@ class SharedColumns:
             self._plain[asked] = node
         return node
 
-    def _remembered(self, request: IndicatorRequest) -> _Made:
-        made = self._made[_asked(request)] = self._make(request.indicator, request.params)
+    def _remembered(self, request: IndicatorRequest) -> MadeIndicator:
+        made = self._made[asked_key(request)] = self._make(request.indicator, request.params)
         if made.crosses is not None:
             self._made_of_crossing[made.crosses] = made
         return made
 
-    def _make(self, which: str | type[BaseIndicator[Any]], params: Mapping[str, Any]) -> _Made:
+    def _make(self, which: str | type[BaseIndicator[Any]], params: Mapping[str, Any]) -> MadeIndicator:
         item = self._items.get(which) or self._items.setdefault(which, self._factory.item(which))
         indicator = self._factory.create(item, params)
         key = create_indicator_key(item.qualified, indicator.params)[:-2]
         known = self._made_by_key.get((key, item.cls))
         if known is None:
-            known = _Made(len(self._made_by_key), item, indicator, key)
+            known = MadeIndicator(len(self._made_by_key), item, indicator, key)
             self._made_by_key[key, item.cls] = known
         return known
 
-    def _new(self, made: _Made, sources: Sequence[str | IndicatorRequest]) -> SharedNode:
+    def _new(self, made: MadeIndicator, sources: Sequence[str | IndicatorRequest]) -> SharedNode:
         """A node for an indicator over its sources, which have their nodes by now."""
         if len(sources) != len(made.indicator.inputs):
             raise UnusualRequestError(made.key)
@@ -315,14 +252,14 @@ class SharedColumns:
             if output is None or output in inner.nullable:
                 raise UnusualRequestError(source)
             inputs.append((inner, output))
-            begin = max(begin, _start_of(inner, output))
+            begin = max(begin, start_of(inner, output))
         starts = {output: begin + rows for output, rows in made.lookbacks.items()}
         number = len(self._nodes)
         return SharedNode(number, made, tuple(inputs), min(begin, self._length), starts, made.nullable)
 
     def _aligned(self, request: IndicatorRequest) -> SharedNode:
         """What a request on a higher timeframe gives on the base candles, as one node."""
-        place = (None, _structure(request))
+        place = (None, structure_key(request))
         node = self._nodes.get(place)
         if node is None:
             graph = IndicatorGraph({"it": request}, self._factory, self._who, self._plan)
@@ -362,8 +299,10 @@ class SharedColumns:
             node.columns = self._cache.get_or_compute(self._data, key, lambda: self._advance(node, made))
         self._held += column_bytes(node.columns)
 
-    def _compute_waiting(self) -> None:
+    def compute_waiting(self) -> None:
         """What `Crossing.advance` gives, without its checks, for all that wait."""
+        if not self._waiting:
+            return
         waiting = [node for node in self._waiting if node.columns is None]
         self._waiting.clear()
         for first in range(0, len(waiting), self._at_once):
@@ -392,7 +331,7 @@ class SharedColumns:
         assert node.made is not None
         return f"{node.made.key}({','.join(inputs)})"
 
-    def _advance(self, node: SharedNode, made: _Made) -> NodeColumns:
+    def _advance(self, node: SharedNode, made: MadeIndicator) -> NodeColumns:
         inners = [inner for inner, _ in node.inputs if inner is not None]
         computed = [Computed(inner.columns or {}, inner.begin) for inner in inners]
         places = iter(range(len(inners)))
@@ -415,34 +354,6 @@ class SharedColumns:
 
 class _HigherTimeframeError(Exception):
     """A request is of another timeframe than the candles."""
-
-
-def _asked(request: IndicatorRequest) -> tuple[Any, ...]:
-    """Indicator and parameters as a key; 1, 1.0 and True are different parameters."""
-    params = request.params
-    if len(params) == 1:
-        for name, value in params.items():
-            return request.indicator, name, value, value.__class__
-    values = params.values()
-    return (request.indicator, *params, *values, *map(type, values))
-
-
-def _structure(request: IndicatorRequest) -> tuple[Any, ...]:
-    """A request as a key; raises `UnusualRequestError` where a parameter is none."""
-    inputs = tuple(source if isinstance(source, str) else _structure(source) for source in request.inputs)
-    key = (_asked(request), inputs, request.timeframe, request.output)
-    try:
-        hash(key)
-    except TypeError as error:
-        raise UnusualRequestError(request) from error
-    return key
-
-
-def _start_of(node: SharedNode, output: str) -> int:
-    start = node.starts.get(output)
-    if start is None:
-        raise UnusualRequestError(output)
-    return start
 
 
 _DIRECTIONS: Final = np.where(np.arange(1 << 12) % 2 == 0, 1.0, -1.0)

@@ -30,6 +30,9 @@ class Combinations:
         self._name = strategy_name
         self._model: type[Params] = item.cls.Params
         self._validate = self._model.model_validate
+        # asking costs less than the error, and who was refused before will be again, more often than not
+        self._accepts = self._model.__pydantic_validator__.isinstance_python
+        self._refused_before = False
         self._cls = item.cls
         self._fixed = dict(grid.fixed)
         self._last: Sequence[Any] = grid.axes[-1].values if grid.axes else ()
@@ -51,10 +54,14 @@ class Combinations:
                 return self.carefully(given)
             except Refused:
                 return None
+        if self._refused_before and not self._accepts(given):
+            return None
         try:
             params = self._validate(given)
         except ValidationError:
+            self._refused_before = True
             return None
+        self._refused_before = False
         strategy: BaseStrategy[Any] = self._cls(self._name, params)
         return strategy, NO_EXITS
 

@@ -16,10 +16,12 @@ from stratkernel.engine.performance import Costs, evaluate
 from stratkernel.engine.signal_checks import check_signals
 from stratkernel.engine.stream import StrategyStream
 from stratkernel.engine.sweep_batch import SignalBatch
-from stratkernel.engine.sweep_columns import Reading, SharedColumns
+from stratkernel.engine.sweep_columns import SharedColumns
 from stratkernel.engine.sweep_combination import Combinations, Refused
 from stratkernel.engine.sweep_metrics import MetricColumns
+from stratkernel.engine.sweep_nodes import Reading
 from stratkernel.engine.sweep_result import FailedCombination, SweepRows, columns_of
+from stratkernel.engine.sweep_together import Together
 from stratkernel.kernel.errors import ParameterError, StratkernelError
 
 NewStream: TypeAlias = Callable[[BaseStrategy[Any]], Callable[[], StrategyStream]]
@@ -27,6 +29,8 @@ NewStream: TypeAlias = Callable[[BaseStrategy[Any]], Callable[[], StrategyStream
 
 _GROUP: Final = 64
 """Combinations that are read, then decided, then added together."""
+_FEW: Final = 4
+"""Combinations from which it pays to ask their strategies together."""
 
 
 class _Combination:
@@ -60,6 +64,7 @@ class SweepWork:
         self._combinations = combinations
         self._stretches = stretches
         self._only = stretches[0] if len(stretches) == 1 else None
+        self._together = None if self._only is None else Together(combinations.item.cls, self._only)
         self._offsets = [0, *accumulate(len(stretch.columns) for stretch in stretches)]
         self._new_stream = new_stream
         self._folded, self._traded, self._begin = candles
@@ -77,13 +82,13 @@ class SweepWork:
 
     def take(self, indices: Iterable[int]) -> None:
         """Take combinations, some at a time, each step for all of them: its code stays in the cache."""
-        waiting = iter(indices)
-        while group := list(islice(waiting, _GROUP)):
-            made = list(self._make(group))
+        made = self._make(indices)
+        while group := list(islice(made, _GROUP)):
             if self._only is not None and not self._is_fold:
-                _read(made, self._only)
-            for each in made:
-                self._decide(each)
+                _read(group, self._only)
+            if not self._add_together(group):
+                for each in group:
+                    self._decide(each)
 
     def _make(self, indices: Iterable[int]) -> "Iterator[_Combination]":
         """The strategies that there are."""
@@ -97,6 +102,26 @@ class SweepWork:
                 self._skip(index)
             else:
                 yield _Combination(index, made[0] if made[1] is NO_EXITS else None)
+
+    def _add_together(self, group: "Sequence[_Combination]") -> bool:
+        """Add the signals of all of them to the batch; False where they must be asked one by one."""
+        if self._together is None or len(group) < _FEW:
+            return False
+        strategies = [each.strategy for each in group if each.strategy is not None]
+        readings = [each.reading for each in group if each.reading is not None]
+        if not len(strategies) == len(readings) == len(group):
+            return False
+        joined = self._together.calculate(strategies, readings)
+        if joined is None:
+            return False
+        if not self._batch.has_room_for(len(group)):
+            self.flush()
+        if not self._batch.add_joined(joined):
+            return False
+        self._pending += [each.index for each in group]
+        if self._batch.is_full:
+            self.flush()
+        return True
 
     def _decide(self, each: "_Combination") -> None:
         """Add what the strategy says to the batch, or its metrics where that must be done carefully.

@@ -11,7 +11,7 @@ from stratkernel.kernel.errors import StratkernelError, UsageError, describe
 
 _PATIENCE: Final = 10.0
 """Seconds that a scheduler has to answer."""
-_RESTART: Final = 2.0
+_RESTART: Final = 1.0
 
 log: Final = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import numpy as np
 
-from stratkernel.contracts.calendars import missing_before
+from stratkernel.contracts.calendars import Calendar, missing_before
 from stratkernel.contracts.candles import Candles
 from stratkernel.contracts.columns import CANDLE_COLUMNS, candle_columns
 from stratkernel.contracts.storage import CandleStorage, CheckpointStorage
@@ -57,9 +57,18 @@ class MemoryCandles(CandleStorage):
             unchanged = sum(time in stored for time in new) - len(differing)
             changes = {time: row for time, row in new.items() if time not in stored or time in differing}
             self._tables.candles[series] = stored | changes
-            if overwrite or series not in self._tables.calendars:
-                self._tables.calendars[series] = (candles.calendar, candles.omits_empty)
+            facts = (candles.calendar, candles.omits_empty)
+            known = self._tables.calendars.get(series)
+            if known is None or (overwrite and known[:2] != facts):
+                self._tables.calendars[series] = (*facts, False)
             return CandleWrite(len(new) - unchanged - len(differing), unchanged, len(differing))
+
+    def describe(
+        self, series: Series, *, calendar: Calendar, calendar_given: bool, omits_empty: bool
+    ) -> None:
+        with self._unit_of_work():
+            self._rows(series)
+            self._tables.calendars[series] = (calendar, omits_empty, calendar_given)
 
     def read(self, series: Series, start: int | None = None, end: int | None = None) -> Candles:
         with self._lock:
@@ -67,7 +76,7 @@ class MemoryCandles(CandleStorage):
             times = sorted(
                 time for time in stored if (start is None or time >= start) and (end is None or time < end)
             )
-            calendar, omits_empty = self._tables.calendars[series]
+            calendar, omits_empty, _ = self._tables.calendars[series]
         timeframe = Timeframe(series.timeframe)
         open_time = np.array(times, dtype=np.int64)
         values = np.array([stored[time][0] for time in times], dtype=np.float64).reshape(-1, 5)
@@ -134,7 +143,8 @@ class MemoryCandles(CandleStorage):
     def _stored(self, series: Series) -> StoredSeries:
         times = self._rows(series)
         first, last = (min(times), max(times)) if times else (None, None)
-        return StoredSeries(series, *self._tables.calendars[series], len(times), first, last)
+        calendar, omits_empty, given = self._tables.calendars[series]
+        return StoredSeries(series, calendar, omits_empty, len(times), first, last, given)
 
 
 class MemoryCheckpoints(CheckpointStorage):

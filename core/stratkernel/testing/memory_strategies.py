@@ -226,9 +226,9 @@ class MemoryStrategies(StrategyStorage):
             run = record.run
             if query.run_ids is not None and run_id not in query.run_ids:
                 continue
-            if _differs(query.strategy, run.strategy_name) or _differs(query.symbol, run.symbol):
+            if query.strategy is not None and query.strategy not in {run.strategy, run.strategy_name}:
                 continue
-            if _differs(query.timeframe, run.timeframe):
+            if _differs(query.symbol, run.symbol) or _differs(query.timeframe, run.timeframe):
                 continue
             rows += [
                 (record, key, number, revision)

@@ -29,6 +29,8 @@ class Revision:
 SignalKey: TypeAlias = tuple[int, SignalType]
 """Timestamp (microseconds UTC) and type: with its run, all that tells a signal from others."""
 UnitOfWork: TypeAlias = Callable[[], AbstractContextManager[None]]
+SeriesFacts: TypeAlias = tuple[Calendar, bool, bool]
+"""The calendar of a series, whether it leaves out empty candles, whether somebody said the calendar."""
 Candle: TypeAlias = tuple[float, float, float, float, float]
 
 
@@ -38,7 +40,7 @@ class Tables:
 
     runs: dict[UUID, RunRecord] = field(default_factory=dict)
     signals: dict[UUID, dict[SignalKey, tuple[Revision, ...]]] = field(default_factory=dict)
-    calendars: dict[Series, tuple[Calendar, bool]] = field(default_factory=dict)
+    calendars: dict[Series, SeriesFacts] = field(default_factory=dict)
     candles: dict[Series, dict[int, tuple[Candle, bool]]] = field(default_factory=dict)
     quarantine: list[QuarantinedCandle] = field(default_factory=list)
     checkpoints: dict[UUID, dict[int, Checkpoint]] = field(default_factory=dict)

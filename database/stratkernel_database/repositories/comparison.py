@@ -29,7 +29,9 @@ class Comparison:
         return int(np.count_nonzero(self.differs))
 
     def __str__(self) -> str:
-        return "; ".join(self.examples) + ("; ..." if self.count > len(self.examples) else "")
+        more = self.count - len(self.examples)
+        rest = [f"and {more:,} more"] if more else []
+        return "\n".join(f"  {line}" for line in (*self.examples, *rest))
 
 
 def compare(candles: Candles, stored: Iterable[Mapping[str, npt.NDArray[Any]]]) -> Comparison:

@@ -50,6 +50,17 @@ class MarketDataRepository(BaseRepository, CandleStorage):
             return CandleWrite()
         return self._write(lambda connection: self._store(connection, candles, overwrite))
 
+    def describe(
+        self, series: Series, *, calendar: Calendar, calendar_given: bool, omits_empty: bool
+    ) -> None:
+        facts = {"calendar": calendar.value, "calendar_given": calendar_given, "omits_empty": omits_empty}
+
+        def work(connection: sa.Connection) -> None:
+            number = _known(connection, series).id
+            connection.execute(sa.update(market_series).where(market_series.c.id == number).values(facts))
+
+        self._write(work)
+
     def read(self, series: Series, start: int | None = None, end: int | None = None) -> Candles:
         return self._read(lambda connection: self._load(connection, series, start, end))
 
@@ -108,7 +119,7 @@ class MarketDataRepository(BaseRepository, CandleStorage):
         if found.count and not overwrite:
             raise CandleConflictError(
                 f"{_series_of(candles)}: {found.count} of {len(candles)} candles are stored with other "
-                f"values, nothing was written. {found}. Overwrite them (--overwrite) if the new ones are "
+                f"values, nothing was written:\n{found}\nOverwrite them (--overwrite) if the new ones are "
                 "right, or name another venue (--venue)"
             )
         new = ~found.there
@@ -129,7 +140,11 @@ class MarketDataRepository(BaseRepository, CandleStorage):
     def _number_for(self, connection: sa.Connection, candles: Candles, overwrite: bool) -> int:
         """The series of candles, made where it is new, locked against other writers until the end."""
         series = _series_of(candles)
-        facts = {"calendar": candles.calendar.value, "omits_empty": candles.omits_empty}
+        facts = {
+            "calendar": candles.calendar.value,
+            "calendar_given": False,
+            "omits_empty": candles.omits_empty,
+        }
         key = {"venue": series.venue, "symbol": series.symbol, "timeframe": series.timeframe}
         row = {name: [value] for name, value in {**key, **facts}.items()}
         self._dialect.insert_new(connection, market_series, row)
@@ -266,17 +281,26 @@ def _stored(connection: sa.Connection, *chosen: sa.ColumnElement[bool]) -> list[
         .subquery()
     )
     select = (
-        sa.select(market_series, sa.func.coalesce(spans.c.candles, 0), spans.c.first, spans.c.last)
+        sa.select(
+            market_series,
+            sa.func.coalesce(spans.c.candles, 0).label("candles"),
+            spans.c.first,
+            spans.c.last,
+        )
         .join_from(market_series, spans, table.id == spans.c.series, isouter=True)
         .where(*chosen)
     )
     found = [
         StoredSeries(
-            Series(symbol, timeframe, venue), Calendar(calendar), bool(omits_empty), candles, first, last
+            Series(row.symbol, row.timeframe, row.venue),
+            Calendar(row.calendar),
+            bool(row.omits_empty),
+            row.candles,
+            row.first,
+            row.last,
+            bool(row.calendar_given),
         )
-        for _, venue, symbol, timeframe, calendar, omits_empty, candles, first, last in connection.execute(
-            select
-        )
+        for row in connection.execute(select)
     ]
     return sorted(found, key=lambda stored: _place(stored.series))
 

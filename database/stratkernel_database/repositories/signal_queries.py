@@ -19,11 +19,9 @@ def of_runs(connection: sa.Connection, query: SignalQuery) -> list[Condition]:
     """What a query asks of the runs: which they are, and that they are not being deleted."""
     deleted = sa.select(runs.c.id).where(runs.c.deleted_at.is_not(None))
     conditions: list[Condition] = [signals.c.run.not_in(deleted)]
-    for name, wanted in (
-        ("strategy_name", query.strategy),
-        ("symbol", query.symbol),
-        ("timeframe", query.timeframe),
-    ):
+    if query.strategy is not None:
+        conditions.append(_of_strategy(connection, query.strategy))
+    for name, wanted in (("symbol", query.symbol), ("timeframe", query.timeframe)):
         if wanted is not None:
             conditions.append(same(signals.c[name], wanted))
     if query.run_ids is not None:
@@ -35,6 +33,15 @@ def of_runs(connection: sa.Connection, query: SignalQuery) -> list[Condition]:
         listed = sa.bindparam("run_keys", keys, expanding=True, literal_execute=True, type_=runs.c.id.type)
         conditions.append(signals.c.run.in_(listed))
     return conditions
+
+
+def _of_strategy(connection: sa.Connection, strategy: str) -> Condition:
+    """A strategy's name, as each signal has it, or the qualified id that only its run has."""
+    named = same(signals.c.strategy_name, strategy)
+    qualified = sa.select(runs.c.id).where(same(runs.c.strategy, strategy))
+    if connection.execute(qualified.limit(1)).first() is None:
+        return named  # alone it can use an index
+    return sa.or_(named, signals.c.run.in_(qualified))
 
 
 def of_rows(query: SignalQuery, columns: Columns = signals) -> list[Condition]:

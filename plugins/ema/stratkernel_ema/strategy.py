@@ -67,10 +67,9 @@ class EmaCrossover(BaseStrategy[EmaCrossoverParams]):
 
     def calculate(self, data: StrategyData) -> Signals:
         cross = data.events("cross")
-        fast, slow = data["fast"], data["slow"]
 
         def details(rows: IntArray) -> tuple[FloatArray, Mapping[str, FloatArray]]:
-            fast_there, slow_there = fast.take(rows), slow.take(rows)
+            fast_there, slow_there = data["fast"].take(rows), data["slow"].take(rows)
             spread = np.abs(fast_there - slow_there) / slow_there
             return spread / (spread + _HALF_SURE_SPREAD), {"fast": fast_there, "slow": slow_there}
 

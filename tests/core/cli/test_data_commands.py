@@ -159,6 +159,78 @@ def test_data_import_takes_what_is_stored_into_account_for_the_calendar(
     assert listed(stratkernel)[0]["calendar"] != "24x7"
 
 
+@on_both_databases
+def test_data_import_of_growing_candles_infers_the_calendar_anew(
+    stratkernel: Any, database: str, folder: Path
+) -> None:
+    """Three days tell nothing, years do; then a few days more change nothing."""
+    days = candles_from_close(WALK, timeframe="1d").frame
+    weekdays = days[days.index.day_of_week < 5]
+    monday = int(np.flatnonzero(weekdays.index.day_of_week == 0)[0])
+    found = []
+    for name, part in (("few", slice(monday, monday + 3)), ("years", slice(None)), ("last", slice(-3, None))):
+        weekdays.iloc[part].to_csv(f"{name}.csv")
+        outcome = stratkernel("data", "import", f"{name}.csv", "--symbol", "A", "--timeframe", "1d")
+        assert outcome.code == 0, outcome.err
+        found.append((listed(stratkernel)[0]["calendar"], "calendar weekdays, 24x7 before" in outcome.out))
+        assert "stays stored" not in outcome.err
+    assert found == [("24x7", False), ("weekdays", True), ("weekdays", False)]
+    assert listed(stratkernel)[0]["missing"] == 0
+
+
+def test_data_import_of_growing_real_candles_runs_as_the_whole_file_does(
+    stratkernel: Any, database: str, folder: Path, request: pytest.FixtureRequest
+) -> None:
+    file = request.config.rootpath.parent / "shared" / "data" / "bokehpd_AAPL_1d.parquet"
+    if not file.is_file():
+        pytest.skip("the folder shared/data with real candles is not beside the repository")
+    whole = ["data", "import", str(file), "--symbol", "AAPL"]
+    assert stratkernel(*whole).code == 0
+    first = ["data", "export", "--symbol", "AAPL", "--to", "2000-03-04", "-o", "slice.parquet"]
+    assert stratkernel(*first).code == 0
+    assert stratkernel("data", "delete", "--symbol", "AAPL", "--yes").code == 0
+    part = stratkernel("data", "import", "slice.parquet", "--symbol", "AAPL", "--timeframe", "1d")
+    assert part.code == 0
+    assert listed(stratkernel)[0]["calendar"] == "24x7"
+    assert stratkernel(*whole).code == 0
+    (found,) = listed(stratkernel)
+    assert (found["calendar"], found["missing"]) == ("sessions", 0)
+    stored = as_json(stratkernel("run", "ema_crossover", "--symbol", "AAPL", "--json"))
+    of_file = as_json(stratkernel("run", "ema_crossover", "--data", str(file), "--symbol", "AAPL", "--json"))
+    assert stored["metrics"] == of_file["metrics"]
+
+
+@on_both_databases
+def test_data_import_flags_change_what_is_known_of_a_stored_series(
+    stratkernel: Any, imported: pd.DataFrame
+) -> None:
+    outcome = stratkernel(
+        "data", "import", "candles.csv", "--symbol", "A/B", "--calendar", "sessions", "--omits-empty"
+    )
+    assert outcome.code == 0
+    assert outcome.out == (
+        "A/B 1h: 0 new, 600 unchanged; calendar sessions, 24x7 before; candles without trades are left out\n"
+    )
+    (found,) = listed(stratkernel)
+    assert (found["calendar"], found["omits_empty"]) == ("sessions", True)
+    assert stratkernel("data", "import", "candles.csv", "--symbol", "A/B").code == 0
+    assert listed(stratkernel) == [found]
+    again = stratkernel("data", "import", "candles.csv", "--symbol", "A/B", "--no-omits-empty")
+    assert again.out.endswith("; candles without trades are not left out any more\n")
+    assert listed(stratkernel)[0]["omits_empty"] is False
+
+
+@on_both_databases
+def test_data_import_flag_of_a_refused_conflict_changes_nothing(
+    stratkernel: Any, imported: pd.DataFrame
+) -> None:
+    imported.assign(volume=11.0).to_csv("changed.csv")
+    before = listed(stratkernel)
+    outcome = stratkernel("data", "import", "changed.csv", "--symbol", "A/B", "--calendar", "sessions")
+    assert outcome.code == 1
+    assert listed(stratkernel) == before
+
+
 def test_data_import_keeps_a_calendar_that_was_said(stratkernel: Any, imported: pd.DataFrame) -> None:
     assert stratkernel("data", "import", "candles.csv", "--symbol", "S", "--calendar", "sessions").code == 0
     assert stratkernel("data", "import", "candles.csv", "--symbol", "S").code == 0

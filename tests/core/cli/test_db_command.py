@@ -194,7 +194,7 @@ def test_db_clean_dry_run_tells_what_would_go_and_why(
     assert (dry.code, dry.err) == (0, "")
     assert dry.out.splitlines() == [
         "  1 of kind sweep: beyond the newest 2",
-        f"{storage.title}: 1 runs and 3 signals would be deleted",
+        f"{storage.title}: 1 run and 3 signals would be deleted",
     ]
     assert len(storage.strategies.runs()) == 5
 
@@ -206,10 +206,10 @@ def test_db_clean_deletes_what_its_dry_run_told_and_keeps_the_starred(
     done = stratkernel("db", "clean")
     first, last = done.out.splitlines()
     assert first == "  3 of kind sweep: older than 365 days"
-    assert last.startswith(f"{storage.title}: 3 runs and 9 signals were deleted, ")
+    assert last.startswith(f"{storage.title}: 3 runs and 9 signals deleted, ")
     assert last.endswith(" bytes given back")
     assert [run.starred for run in storage.strategies.runs()] == [True]
-    assert "0 runs and 0 signals were deleted" in stratkernel("db", "clean").out
+    assert "0 runs and 0 signals deleted" in stratkernel("db", "clean").out
 
 
 def test_live_table_keeps_its_checksum_through_all_that_is_done_beside_it(
@@ -228,7 +228,7 @@ def test_live_table_keeps_its_checksum_through_all_that_is_done_beside_it(
         assert storage.strategies.delete_runs([runs[0].run_id]) == 1
         storage.candles.delete(storage.candles.series()[0].series)
     assert live_checksum(url) == before
-    assert "2 runs and 8 signals were deleted" in stratkernel("db", "clean").out
+    assert "2 runs and 8 signals deleted" in stratkernel("db", "clean").out
     assert live_checksum(url) == before
     assert stratkernel("db", "check").code == 0
     assert stratkernel("db", "downgrade", "base").code == 0

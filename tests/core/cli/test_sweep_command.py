@@ -341,8 +341,8 @@ def fragile(packages: Path) -> Path:
     return packages
 
 
-RANGE_OF_MACD = ("--grid", "fast_period=2..46", "--grid", "slow_period=10..60")
-MANY = ("macd", *RANGE_OF_MACD, "--no-save", "--no-check", "--json", "--top", "1")
+OVER_2000 = ("--grid", "fast_period=2..46", "--grid", "slow_period=10..60")
+MANY = ("ema_crossover", *OVER_2000, "--no-save", "--no-check", "--json", "--top", "1")
 """2,295 combinations."""
 
 
@@ -414,7 +414,7 @@ def test_sweep_asked_to_stop_keeps_what_is_finished_and_exits_130(
     parts = wait_for_parts(home, process, 2)
     process.send_signal(getattr(signal, name))
     _, told = process.communicate(timeout=60)
-    assert parts
+    assert parts, told
     assert process.returncode == 130, told
     (folder,) = home.glob("batches/????????????????")
     assert f"--resume {folder.name}" in told

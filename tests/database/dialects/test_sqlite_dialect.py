@@ -12,7 +12,14 @@ from stratkernel.kernel.errors import StorageBusyError, StorageError, StorageFul
 from stratkernel_database.connection import Database
 from stratkernel_database.models import market_series, metadata
 
-ROW = {"venue": ["local"], "symbol": ["A"], "timeframe": ["1h"], "calendar": ["24x7"], "omits_empty": [False]}
+ROW = {
+    "venue": ["local"],
+    "symbol": ["A"],
+    "timeframe": ["1h"],
+    "calendar": ["24x7"],
+    "calendar_given": [False],
+    "omits_empty": [False],
+}
 
 
 @pytest.fixture

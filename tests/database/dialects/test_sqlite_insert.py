@@ -32,8 +32,8 @@ def plain(values: ColumnValues) -> list[Any]:
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3_000, 3_596, 3_600, 3_601])
-@pytest.mark.parametrize("constant", [set(), {"a"}, {"b"}, {"a", "c"}, {"a", "b", "c"}], ids=str)
-def test_rows_are_inserted_in_order_whatever_is_the_same_in_all(rows: int, constant: set[str]) -> None:
+@pytest.mark.parametrize("constant", ["", "a", "b", "ac", "abc"])
+def test_rows_are_inserted_in_order_whatever_is_the_same_in_all(rows: int, constant: str) -> None:
     columns: dict[str, ColumnValues] = {
         "a": np.full(rows, 7) if "a" in constant else np.arange(rows),
         "b": ["x"] * rows if "b" in constant else [f"b{row}" for row in range(rows)],

@@ -3,7 +3,7 @@
 import os
 import resource
 import sqlite3
-import stat
+import tempfile
 import uuid
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from postgres import PostgresServer
 from storage_steps import RUN, STEPS, open_url, states_of
-from stratkernel import Storage, StorageError, StorageFullError, StratkernelError
+from stratkernel import Storage, StorageError, StorageFullError, StratkernelError, UsageError
 from stratkernel.testing.storage.samples import everything, made_candles
 
 NOBODY = 65534
@@ -108,18 +108,13 @@ def unprivileged(*folders: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-def open_folder(tmp_path: Path) -> Iterator[Path]:
+def open_folder() -> Iterator[Path]:
     """A folder that others can reach, which those of pytest are not."""
-    parents = [path for path in (tmp_path, *tmp_path.parents) if path.is_relative_to(tmp_path.parents[1])]
-    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in parents}
-    for path in parents:
-        path.chmod(modes[path] | 0o755)
-    folder = tmp_path / "data"
-    folder.mkdir()
-    yield folder
-    folder.chmod(0o755)
-    for path, mode in modes.items():
-        path.chmod(mode)
+    with tempfile.TemporaryDirectory(prefix="stratkernel-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+        folder.chmod(0o755)
 
 
 def stored_in(folder: Path, template: Path) -> str:
@@ -148,6 +143,16 @@ def test_folder_that_may_not_be_written_is_a_plain_error(open_folder: Path, migr
     with unprivileged(open_folder), pytest.raises(StorageError, match="writ"), open_url(url) as storage:
         storage.candles.write(MANY)
     assert path_of(url).read_bytes() == before
+
+
+def test_folder_that_may_not_be_entered_is_a_plain_error(open_folder: Path) -> None:
+    inner = open_folder / "closed"
+    inner.mkdir()
+    with unprivileged(open_folder):
+        inner.chmod(0)
+        with pytest.raises(UsageError, match="cannot be looked at"):
+            open_url(f"sqlite:///{inner / 'new.sqlite'}")
+        inner.chmod(0o755)
 
 
 def test_new_file_in_a_folder_that_may_not_be_written_is_a_plain_error(open_folder: Path) -> None:

@@ -104,18 +104,20 @@ def prepare_batch(
     storage: "Storage | None",
     *,
     problems: Sequence[str] = (),
+    also: Sequence[CandleReference] = (),
     request: Mapping[str, Any] | None = None,
 ) -> PreparedBatch:
     """Look at every job; nothing is computed yet.
 
     What was asked for wrongly, the `problems` that the caller knows of included, refuses the batch; candles
-    or plugins that fail make failed rows. `request` is kept with the batch, for whoever resumes it.
+    or plugins that fail make failed rows. `also` are candles that no job reads, since its configuration is
+    one of the problems. `request` is kept with the batch, for whoever resumes it.
 
     Raises:
         UsageError: all that is wrong with any of the jobs, at once.
         StorageError: the database cannot be read.
     """
-    entries, unusable = _examine(workshop, jobs, options, list(problems))
+    entries, unusable = _examine(workshop, jobs, options, _Problems(list(problems), also))
     identity = {
         "kind": "batch",
         "check": options.check,
@@ -137,17 +139,27 @@ def prepare_batch(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Problems:
+    """What is wrong so far, and candles that are looked at for no other reason than to know of it."""
+
+    told: list[str]
+    also: Sequence[CandleReference]
+
+
 def _examine(
-    workshop: Workshop, jobs: Sequence[Job], options: BatchOptions, problems: list[str]
+    workshop: Workshop, jobs: Sequence[Job], options: BatchOptions, known: _Problems
 ) -> tuple[list[_Entry], list[_Unusable]]:
-    by_series: dict[str, list[int]] = {}
+    problems = known.told
+    by_series: dict[str, tuple[CandleReference, list[int]]] = {}
     for number, (_, reference) in enumerate(jobs):
-        by_series.setdefault(repr(reference), []).append(number)
+        by_series.setdefault(repr(reference), (reference, []))[1].append(number)
+    for reference in known.also:
+        by_series.setdefault(repr(reference), (reference, []))
     entries: list[_Entry] = []
     unusable: list[_Unusable] = []
     costs = options.costs.to_dict()
-    for numbers in by_series.values():
-        reference = jobs[numbers[0]][1]
+    for reference, numbers in by_series.values():
         try:
             candles = workshop.candles(reference)
         except UsageError as error:

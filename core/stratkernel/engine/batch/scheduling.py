@@ -16,7 +16,7 @@ ATTEMPTS: Final = 2
 """How often a task may be the only one at work when its worker dies."""
 _AHEAD: Final = 2  # tasks in flight a worker: one at work, one waiting at its door
 _TICK: Final = 0.1
-_GRACE: Final = 3.0
+_GRACE: Final = 2.5
 _START: Final = 5.0  # seconds that workers have to begin, before the time of their first tasks counts
 
 T = TypeVar("T")

@@ -66,7 +66,7 @@ def at_once(length: int) -> int:
     return max(1, min(PAIRS, _MOST_ROWS // max(length, 1)))
 
 
-def _scan_loop(
+def _scan_loop(  # noqa: C901, PLR0912 - one scan: numba calls no helper that is not compiled
     ones: tuple[FloatArray, ...],
     others: tuple[FloatArray, ...],
     scales: tuple[FloatArray, ...],

@@ -5,12 +5,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+import numpy as np
 from typing_extensions import override
 
 from stratkernel.contracts.admission_report import AdmissionReport
 from stratkernel.contracts.arrays import IntArray
 from stratkernel.contracts.calendars import Calendar
 from stratkernel.contracts.candles import Candles
+from stratkernel.contracts.columns import CANDLE_COLUMNS, candle_columns
 from stratkernel.contracts.stored import Series
 from stratkernel.contracts.timeframes import Timeframe
 from stratkernel.kernel.errors import DataError, UsageError
@@ -104,6 +106,25 @@ class StoredChunks(CandleChunks):
         for candles in self._storage.chunks(self._series, rows=self._chunk):
             if len(candles):
                 yield candles if self._given is None else dataclasses.replace(candles, calendar=self._given)
+
+
+def first_candles(chunks: CandleChunks, rows: int, origin: int | None = None) -> Candles | None:
+    """The first candles from an origin on, at least so many where there are: a sample for checks."""
+    parts: list[Candles] = []
+    for candles in chunks:
+        first = 0 if origin is None else int(np.searchsorted(candles.open_time, origin))
+        if first < len(candles):
+            parts.append(candles.slice(first, len(candles)))
+        if sum(map(len, parts)) >= rows:
+            break
+    if len(parts) < 2:
+        return parts[0] if parts else None
+    arrays = {name: np.concatenate([part.columns[name] for part in parts]) for name in CANDLE_COLUMNS}
+    close_time = np.concatenate([part.close_time for part in parts])
+    open_time = np.concatenate([part.open_time for part in parts])
+    return dataclasses.replace(
+        parts[0], open_time=open_time, columns=candle_columns(arrays, close_time), marked=None
+    )
 
 
 def check_rows(rows: int) -> int:

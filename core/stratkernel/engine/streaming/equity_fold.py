@@ -8,7 +8,7 @@ from stratkernel.engine.kernels.equity_kernels import equity_curve
 from stratkernel.engine.kernels.trade_kernels import CostRates
 from stratkernel.engine.metrics import day_ends
 from stratkernel.engine.performance import EquityMarks
-from stratkernel.engine.streaming.growing import Growing
+from stratkernel.engine.streaming.growing import Growing, Scratch
 from stratkernel.engine.streaming.trade_fold import ChunkTrades
 
 
@@ -25,11 +25,12 @@ class EquityFold:
         self._first_close = self._last_close = 0
         self._peak, self._worst = -np.inf, 1.0
         self._count = 0
+        self._curve = Scratch()
 
     def advance(self, candles: Candles, trades: ChunkTrades) -> None:
         """Add the next candles and what was traded in them."""
         start, count = self._count, len(candles)
-        curve = np.empty(count)
+        curve = self._curve.empty(count)
         local = trades.within(start, count)
         equity_curve(candles.columns.close, local, self._rates._replace(capital=trades.equity), curve)
         if not start:

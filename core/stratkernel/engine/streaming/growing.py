@@ -6,12 +6,14 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from stratkernel.contracts.arrays import FloatArray
+
 T = TypeVar("T", bound=np.generic)
 _FIRST = 1_024
 
 
 class Growing(Generic[T]):
-    """A one-dimensional array to which is appended; memory that was not written to yet costs nothing."""
+    """A one-dimensional array to which is appended."""
 
     def __init__(self, dtype: npt.DTypeLike) -> None:
         self._values: npt.NDArray[Any] = np.empty(0, dtype=dtype)
@@ -29,8 +31,8 @@ class Growing(Generic[T]):
             self._values = self._values.astype(wider if self._count else values.dtype)
         needed = self._count + len(values)
         if needed > len(self._values):
-            # in place: a large block of memory is moved by the system without a copy
-            self._values.resize(max(_FIRST, needed + needed // 2), refcheck=False)
+            # in place: a large block of memory is moved by the system without a copy, so little is kept spare
+            self._values.resize(max(_FIRST, needed + needed // 8), refcheck=False)
         self._values[self._count : needed] = values
         self._count = needed
 
@@ -38,6 +40,19 @@ class Growing(Generic[T]):
     def values(self) -> npt.NDArray[T]:
         """All that was appended; valid until more is."""
         return self._values[: self._count]
+
+
+class Scratch:
+    """Memory that each chunk writes anew: fresh pages would cost more than what is written."""
+
+    def __init__(self) -> None:
+        self._memory = np.empty(0)
+
+    def empty(self, rows: int) -> FloatArray:
+        """An uninitialised array of shape (rows,), good until the next call."""
+        if rows > len(self._memory):
+            self._memory = np.empty(rows)
+        return self._memory[:rows]
 
 
 class GrowingColumns:

@@ -37,7 +37,7 @@ class SparseCandles:
     def __init__(self) -> None:
         self._count = 0
         self._rows: Growing[np.int64] = Growing(np.int64)
-        self._times: tuple[Growing[np.int64], Growing[np.int64]] = (Growing(np.int64), Growing(np.int64))
+        self._open_time: Growing[np.int64] = Growing(np.int64)
         self._prices: tuple[Growing[np.float64], Growing[np.float64]] = (
             Growing(np.float64),
             Growing(np.float64),
@@ -69,11 +69,12 @@ class SparseCandles:
 
     @property
     def open_time(self) -> RowValues:
-        return RowValues(self._rows.values, self._times[0].values)
+        return RowValues(self._rows.values, self._open_time.values)
 
     @property
     def close_time(self) -> RowValues:
-        return RowValues(self._rows.values, self._times[1].values)
+        assert self._last is not None
+        return RowValues(self._rows.values, self._last.timeframe.close_of(self._open_time.values))
 
     @property
     def columns(self) -> SparseColumns:
@@ -83,7 +84,6 @@ class SparseCandles:
     def _keep(self, candles: Candles, rows: IntArray, start: int) -> None:
         local = rows - start
         self._rows.append(rows)
-        self._times[0].append(candles.open_time[local])
-        self._times[1].append(candles.close_time[local])
+        self._open_time.append(candles.open_time[local])
         self._prices[0].append(candles.columns.open[local])
         self._prices[1].append(candles.columns.close[local])

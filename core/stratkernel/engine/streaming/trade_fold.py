@@ -15,6 +15,7 @@ from stratkernel.engine.exits import ExitRules
 from stratkernel.engine.kernels.exit_kernels import LIQUIDATED, OPEN, ExitColumns
 from stratkernel.engine.kernels.trade_kernels import CostRates, TradeArrays, block_maxima, match_signals
 from stratkernel.engine.position import PositionFold
+from stratkernel.engine.streaming.growing import Scratch
 
 _NO_TYPES: Final = np.empty(0, dtype=np.int8)
 _NO_BLOCKS: Final = np.empty(0)
@@ -112,6 +113,7 @@ class SignalTrades(TradeFold):
         self._pending = _NO_TYPES
         self._rows = 0
         self._spent = False
+        self._price, self._close = Scratch(), Scratch()
 
     @override
     def advance(self, columns: Columns, rows: IntArray, types: npt.NDArray[np.int8]) -> ChunkTrades:
@@ -122,8 +124,9 @@ class SignalTrades(TradeFold):
             return ChunkTrades(TradeArrays.empty(0), None, None, equity)
         given_rows, given_types = self._with_carried(rows, types)
         prices = columns.open if self._delay else columns.close
-        price = np.concatenate(([self._entry_base], prices))
-        close = np.concatenate(([0.0], columns.close))
+        price, close = self._price.empty(count + 1), self._close.empty(count + 1)
+        price[0], close[0] = self._entry_base, 0.0
+        price[1:], close[1:] = prices, columns.close
         shorts = bool((given_types == SignalType.ENTRY_SHORT).any())
         out = TradeArrays.empty((len(given_rows) + 1) // 2)
         made, liquidated = match_signals(

@@ -97,6 +97,28 @@ class CandleChecks:
             (stored,) = storage.candles.series()
             assert (stored.calendar, stored.omits_empty) == (calendar, overwrite)
 
+    def test_described_calendar_stays_whatever_candles_come_later(self, storage: Storage) -> None:
+        storage.candles.write(made_candles(4))
+        (stored,) = storage.candles.series()
+        assert not stored.calendar_given
+        storage.candles.describe(SERIES, calendar=Calendar.SESSIONS, calendar_given=True, omits_empty=True)
+        storage.candles.write(made_candles(6))
+        (stored,) = storage.candles.series()
+        assert (stored.calendar, stored.calendar_given, stored.omits_empty, stored.candles) == (
+            Calendar.SESSIONS, True, True, 6,
+        )  # fmt: skip
+        assert storage.candles.read(SERIES).calendar is Calendar.SESSIONS
+        storage.candles.describe(SERIES, calendar=Calendar.ALWAYS, calendar_given=False, omits_empty=False)
+        (stored,) = storage.candles.series()
+        assert (stored.calendar, stored.calendar_given) == (Calendar.ALWAYS, False)
+
+    def test_describing_a_series_that_is_not_stored_is_refused(self, storage: Storage) -> None:
+        with pytest.raises(UnknownNameError):
+            storage.candles.describe(
+                SERIES, calendar=Calendar.SESSIONS, calendar_given=True, omits_empty=False
+            )
+        assert storage.candles.series() == []
+
     def test_no_candles_are_no_series(self, storage: Storage) -> None:
         assert storage.candles.write(made_candles(3).slice(1, 1)) == CandleWrite()
         assert storage.candles.series() == []

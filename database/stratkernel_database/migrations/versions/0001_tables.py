@@ -139,6 +139,7 @@ def _market_series() -> None:
         _required("symbol", sa.String(200)),
         _required("timeframe", sa.String(8)),
         _required("calendar", sa.String(16)),
+        _required("calendar_given", sa.Boolean()),
         _required("omits_empty", sa.Boolean()),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_market_series")),
         sa.UniqueConstraint(

@@ -147,3 +147,20 @@ class Threads(Inline):
 def test_task_runner_with_threads_gives_every_result() -> None:
     found = by_index(list(TaskRunner(Threads, double).run(range(200))))
     assert [each.result for each in found] == [2 * number for number in range(200)]
+
+
+def test_task_runner_task_over_its_time_fails_and_those_beside_it_are_done(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """P3."""
+    monkeypatch.setattr("stratkernel.engine.batch.scheduling._START", 3.0)
+    runner = TaskRunner(lambda: LocalExecutor(2), napping_pid, timeout=1.0)
+    found = by_index(list(runner.run([0.0, 600.0, 0.0, 600.0, 0.0])))
+    assert [each.error is None for each in found] == [True, False, True, False, True]
+    assert [each.lost for each in found] == [False, True, False, True, False]
+    assert "not done after 1 seconds" in str(found[1].error)
+    assert runner.restarts >= 1
+
+
+def test_task_runner_without_a_time_limit_waits() -> None:
+    assert [each.error for each in TaskRunner(lambda: LocalExecutor(1), napping_pid).run([0.3])] == [None]

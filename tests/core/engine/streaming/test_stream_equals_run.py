@@ -1,5 +1,6 @@
 """A streamed run gives the bits of a run in memory, wherever chunks end."""
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stratkernel import Calendar, Candles, ExitRules, GapRule, Kernel, StrategyFactory
+from stratkernel.contracts.columns import CANDLE_COLUMNS, candle_columns
 from stratkernel.contracts.source import SourceRequest
 from stratkernel.contracts.timeframes import DAY
 from stratkernel.engine.candle_loading import load_source
@@ -17,6 +19,7 @@ from stratkernel.engine.run_setup import RunOptions
 from stratkernel.engine.streaming.loading import load_chunks
 from stratkernel.engine.streaming.run import stream_strategy
 from stratkernel.engine.trades import Costs
+from stratkernel.engine.validators import plugin
 from stratkernel.kernel.clock import SystemClock
 from stratkernel.testing.candles import candles_from_close, random_walk
 from streamed_equality import InMemory, UnevenChunks, gapped, only
@@ -191,8 +194,6 @@ def test_stream_daily_candles_of_working_days_are_identical_bitwise(kernel: Kern
 
 
 def test_stream_source_that_omits_empty_candles_has_no_gaps(kernel: Kernel, candles: Candles) -> None:
-    import dataclasses
-
     whole = in_memory(kernel, dataclasses.replace(candles, omits_empty=True), gaps=GapRule("reset"))
     assert whole.result.quality["candles"]["gaps"] == 0
     for size in (7, 64):
@@ -219,3 +220,21 @@ def test_stream_real_files_are_identical_bitwise_to_the_report(
     whole = InMemory(kernel, strategy, candles)
     for rows in (997, 100_000):
         whole.check(stream_strategy(kernel, strategy, load_chunks(kernel, request, now=now, rows=rows)))
+
+
+def test_stream_validators_find_what_they_find_in_memory(candles: Candles) -> None:
+    own = Kernel()
+    if "validators" not in {record.name for record in own.records}:
+        own.register(plugin, "validators")
+    close = candles.columns.close.round(0)
+    flat = np.where(np.arange(len(close)) // 40 % 3 == 1, 77.0, close)
+    still = only(candles_from_close(flat), np.arange(len(flat)), marked=np.arange(len(flat)) % 3 == 0)
+    columns = {**{name: still.columns[name] for name in CANDLE_COLUMNS}, "high": flat, "low": flat}
+    still = dataclasses.replace(still, columns=candle_columns(columns, still.close_time))
+    whole = in_memory(own, still, "macd", {})
+    assert {"stale", "repaired_candles"} <= set(whole.result.quality["rules"])
+    for size in (1, 3, 8, 64):
+        whole.check_streamed(size)
+    later = in_memory(own, still, "macd", {}, start=int(still.open_time[203]), end=int(still.open_time[480]))
+    for size in (1, 3, 8, 64):
+        later.check_streamed(size)

@@ -66,33 +66,32 @@ def made_rows(seed: int, count: int, faults: Sequence[tuple[int, str]], start: i
     columns = {"open": close + 0.1, "high": close + 1, "low": close - 1, "close": close, "volume": close}
     columns = {name: values.copy() for name, values in columns.items()}
     for row, fault in faults:
-        if row >= count:
-            continue
-        match fault:
-            case "nan":
-                columns["close"][row] = np.nan
-            case "huge":
-                columns["high"][row] = np.inf
-            case "negative":
-                columns["open"][row] = -1.0
-            case "volume":
-                columns["volume"][row] = -5.0
-            case "high":
-                columns["high"][row] = columns["low"][row]
-            case "low":
-                columns["low"][row] = columns["high"][row]
-            case "unreadable":
-                time[row] = UNREADABLE_TIME
-            case "unaligned":
-                time[row] += 60_000_000
-            case "future":
-                time[row] = int(NOW.timestamp() * 1e6) + 900 * DAY
-            case "twice" | "other":
-                if row:
-                    time[row] = time[row - 1]
-                    for name in CANDLE_COLUMNS:
-                        columns[name][row] = columns[name][row - 1] + (fault == "other")
+        if row < count:
+            put_fault(time, columns, row, fault)
     return raw_candles(time, columns, np.arange(1, count + 1))
+
+
+WRONG = {
+    "nan": ("close", np.nan),
+    "huge": ("high", np.inf),
+    "negative": ("open", -1.0),
+    "volume": ("volume", -5.0),
+}
+
+
+def put_fault(time: Any, columns: Any, row: int, fault: str) -> None:
+    if fault in WRONG:
+        column, value = WRONG[fault]
+        columns[column][row] = value
+    elif fault in {"high", "low"}:
+        columns[fault][row] = columns["low" if fault == "high" else "high"][row]
+    elif fault in {"twice", "other"} and row:
+        time[row] = time[row - 1]
+        for name in CANDLE_COLUMNS:
+            columns[name][row] = columns[name][row - 1] + (fault == "other")
+    else:
+        wild = {"unreadable": UNREADABLE_TIME, "future": int(NOW.timestamp() * 1e6) + 900 * DAY}
+        time[row] = wild.get(fault, time[row] + 60_000_000)
 
 
 def whole(raw: RawCandles, policy: BadCandles) -> tuple[Candles | None, AdmissionReport | None, str]:

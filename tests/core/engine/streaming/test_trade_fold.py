@@ -1,5 +1,7 @@
 """Trades carried from chunk to chunk, for signals that no strategy gives."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -29,7 +31,7 @@ def streamed(
     table = signal_table(candles, events)
     fold = PerformanceFold(costs, exits)
     bounds = sorted({0, *(cut for cut in cuts if 0 < cut < len(candles)), len(candles)})
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         fold.advance(candles.slice(start, stop), rows_between(table, start, stop))
     return fold.result()
 

@@ -24,6 +24,7 @@ from stratkernel_config.errors import ConfigError, DocumentError, Problem, shown
 from stratkernel_config.home import project_home
 from stratkernel_config.retention import Retention, RunLimits
 from stratkernel_config.settings import disabled_plugins
+from stratkernel_config.urls import redacted_url
 
 PREFIX: Final = "STRATKERNEL_"
 IN_FILE: Final = {
@@ -194,8 +195,7 @@ def redacted(name: str, value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     if name == "database_url" and isinstance(value, str):
-        value = re.sub(r"(://[^:/@]*):[^@]*@", r"\1:***@", value)
-        return re.sub(r"(?i)([?&][^=&]*(?:password|passwd|secret|token|key)[^=&]*)=[^&]*", r"\1=***", value)
+        return redacted_url(value)
     if isinstance(value, Retention):
         return value.shown()
     return list(value) if isinstance(value, tuple) else value

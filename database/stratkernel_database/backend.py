@@ -35,10 +35,13 @@ class SqliteBackend(StorageBackend):
 
 
 class PostgresqlBackend(StorageBackend):
-    """A PostgreSQL server: `postgresql://user:password@host:5432/name`, options as libpq knows them."""
+    """A PostgreSQL server: `postgresql://user:password@host:5432/name`, options as libpq knows them.
+
+    `postgres://` is the same.
+    """
 
     name = "postgresql"
-    schemes: ClassVar[tuple[str, ...]] = ("postgresql",)
+    schemes: ClassVar[tuple[str, ...]] = ("postgresql", "postgres")
 
     @classmethod
     def open(cls, url: str, *, migrate: bool | None = None) -> Storage:
@@ -86,6 +89,14 @@ def _file_url(text: str) -> sa.URL:
 
 def _server_url(text: str) -> sa.URL:
     """The URL of a PostgreSQL database. Raises `UsageError`."""
+    given, _, rest = text.partition("://")
+    if given == "postgres":
+        text = f"postgresql://{rest}"
+    if "@" in rest.partition("@")[2] or "@" in rest.partition("?")[2]:
+        raise UsageError(
+            "the URL has an @ that does not end user and password; write it as %40 (and : as %3A, / as "
+            "%2F, ? as %3F where they are part of a password): postgresql://user:password@host:5432/name"
+        )
     url = _parsed(text, "postgresql", "psycopg")
     if not url.database and "service" not in url.query:
         raise UsageError("the URL names no database; expected postgresql://user:password@host:5432/name")

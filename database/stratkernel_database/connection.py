@@ -28,6 +28,8 @@ from stratkernel_database.dialects.base import Dialect
 from stratkernel_database.dialects.choose import dialect_for, parse_url
 
 BUSY_RETRIES: Final = 5
+LONGEST_WAIT: Final = 30.0
+"""Seconds after which nothing is tried again: each attempt may have waited for a lock itself."""
 _FIRST_WAIT: Final = 0.05
 _log = logging.getLogger("stratkernel.database")
 
@@ -47,8 +49,11 @@ class Database:
         self.dialect: Dialect = dialect_for(parsed)
         self.title: str = self.dialect.title(parsed)
         self.engine: sa.Engine = self.dialect.create_engine(parsed)
-        self._errors: tuple[type[Exception], ...] = (sa.exc.SQLAlchemyError, *self.dialect.driver_errors)
-        self._known: tuple[type[Exception], ...] = (StorageError, *self._errors)
+        self.driver_errors: tuple[type[Exception], ...] = (
+            sa.exc.SQLAlchemyError,
+            *self.dialect.driver_errors,
+        )
+        self._known: tuple[type[Exception], ...] = (StorageError, *self.driver_errors)
         self._clock = clock or SystemClock()
         self._local = threading.local()
 
@@ -142,7 +147,7 @@ class Database:
                 f"{self.title}: an error before ended this unit of work, nothing of it was stored; "
                 "repeat the whole of it"
             ) from error
-        except self._errors as error:
+        except self.driver_errors as error:
             found = self.dialect.translate(error, self.title)
             if in_unit and self.dialect.is_lost(error):
                 found = StorageError(
@@ -165,20 +170,25 @@ class Database:
 
     def _repeated(self, attempt: Callable[[], T]) -> T:
         busy, was_lost = 0, False
+        begun = self._clock.monotonic()
         while True:
             try:
                 return attempt()
             except self._known as raised:
                 # a write within this one has told it in plain words already
                 error = raised.__cause__ if isinstance(raised, StorageError) else raised
-                if error is None or not isinstance(error, self._errors):
+                if error is None or not isinstance(error, self.driver_errors):
                     raise
                 found = self.dialect.translate(error, self.title)
                 if self.dialect.is_lost(error) and not was_lost:
                     was_lost = True
                     self.engine.dispose()
                     _log.warning("%s: the connection was lost, once more on a new one: %s", self.title, error)
-                elif isinstance(found, StorageBusyError) and busy < BUSY_RETRIES:
+                elif (
+                    isinstance(found, StorageBusyError)
+                    and busy < BUSY_RETRIES
+                    and self._clock.monotonic() - begun < LONGEST_WAIT
+                ):
                     busy += 1
                     _log.warning("%s; attempt %d of %d", found, busy + 1, BUSY_RETRIES + 1)
                     self._clock.sleep(_FIRST_WAIT * 2**busy)

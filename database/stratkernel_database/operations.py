@@ -30,5 +30,8 @@ class DatabaseOperations(Storage):
     ) -> CleanReport:
         return retention.clean(self.database, policy, now=now, dry_run=dry_run, batch=batch)
 
+    def reclaim(self) -> int:
+        return retention.reclaim(self.database)[0]
+
     def close(self) -> None:
         self.database.close()

@@ -16,10 +16,11 @@ import sqlalchemy as sa
 
 from stratkernel.contracts.retention import CleanReport, RetentionPolicy, RetentionRule
 from stratkernel.contracts.stored import RunKind, RunStatus
-from stratkernel.kernel.errors import UsageError, did_you_mean
+from stratkernel.kernel.errors import StorageBusyError, UsageError, did_you_mean
 from stratkernel_database.connection import Database
 from stratkernel_database.models import strategy_runs as runs
 from stratkernel_database.models import strategy_signals as signals
+from stratkernel_database.repositories.base import log
 from stratkernel_database.repositories.run_rows import MANY
 from stratkernel_database.repositories.strategy import delete_with_signals
 from stratkernel_database.repositories.values import micros_of
@@ -44,8 +45,9 @@ class _Due:
         self.reasons[f"{row.kind}: {reason}"] += 1
         self.signals += row.signal_count
 
-    def report(self, bytes_freed: int = 0) -> CleanReport:
-        return CleanReport(tuple(self.run_ids), self.signals, dict(self.reasons), bytes_freed)
+    def report(self, bytes_freed: int = 0, bytes_reusable: int = 0) -> CleanReport:
+        reasons = dict(self.reasons)
+        return CleanReport(tuple(self.run_ids), self.signals, reasons, bytes_freed, bytes_reusable)
 
 
 def clean(
@@ -64,16 +66,38 @@ def clean(
     if database.current is not None:
         raise UsageError("cleaning up commits batch by batch, so it cannot be part of a unit of work")
     due = database.write(lambda connection: _mark(connection, policy, at))
-    if not due.keys:
-        return due.report()
-    before = database.dialect.size(database.engine)
-    database.write(database.dialect.drop_deleted)
-    while database.write(lambda connection: _delete_batch(connection, batch)):
-        pass
     with database.plain_errors():
-        database.dialect.reclaim(database.engine)
-        after = database.dialect.size(database.engine)
-    return due.report(max(0, before - after))
+        before = database.dialect.size(database.engine)
+    if due.keys:
+        database.write(database.dialect.drop_deleted)
+        while database.write(lambda connection: _delete_batch(connection, batch)):
+            pass
+    freed, reusable = reclaim(database, before)  # of what was deleted before, too
+    return due.report(freed, reusable)
+
+
+def reclaim(database: Database, before: int | None = None) -> tuple[int, int]:
+    """Give space of deleted rows back; by how many bytes the database is smaller, how many are free in it.
+
+    `before` is how large it was, where that is known from before rows were deleted.
+    Nothing is given back while others hold the database: the next time does it.
+
+    Raises:
+        StorageError: it could not be done. `UsageError` within a unit of work, which holds the database.
+    """
+    if database.current is not None:
+        raise UsageError("space is given back after a unit of work, not within one")
+    dialect, engine = database.dialect, database.engine
+    with database.plain_errors():
+        before = dialect.size(engine) if before is None else before
+        try:
+            dialect.reclaim(engine)
+        except database.driver_errors as error:
+            found = dialect.translate(error, database.title)
+            if not isinstance(found, StorageBusyError):
+                raise
+            log.info("%s: space of what was deleted is given back another time", found)
+        return max(0, before - dialect.size(engine)), dialect.reusable(engine)
 
 
 def _check(policy: RetentionPolicy, batch: int) -> None:

@@ -152,6 +152,17 @@ def parse_time(flag: str, text: str | None) -> int | None:
     return None if moment is None else (moment - _EPOCH) // timedelta(microseconds=1)
 
 
+def parse_range(arguments: argparse.Namespace) -> tuple[int | None, int | None]:
+    """`--from` and `--to` as `parse_time` reads them. Raises `UsageError` also where nothing lies between."""
+    start, end = parse_time("--from", arguments.start), parse_time("--to", arguments.end)
+    if start is not None and end is not None and start >= end:
+        raise UsageError(
+            f"--from {arguments.start} --to {arguments.end}: nothing lies between; expected --to, which is "
+            "exclusive, after --from"
+        )
+    return start, end
+
+
 def parse_moment(flag: str, text: str | None) -> datetime | None:
     """As `parse_time`, an aware datetime."""
     if text is None:

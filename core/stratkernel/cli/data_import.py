@@ -10,6 +10,7 @@ from stratkernel.cli.candle_flags import add_database_argument, add_file_argumen
 from stratkernel.cli.session import open_kernel, warn_of_broken_plugins
 
 if TYPE_CHECKING:
+    from stratkernel.cli.candle_conflicts import Contradiction
     from stratkernel.contracts.calendars import Calendar
     from stratkernel.contracts.candles import Candles
     from stratkernel.contracts.storage import Storage
@@ -29,30 +30,61 @@ def _arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--overwrite", action="store_true", help="replace stored candles that differ; else they are refused"
     )
+    parser.add_argument(
+        "--conflicts", metavar="FILE", help="write all values that differ to a .csv or .parquet file"
+    )
     add_database_argument(parser)
 
 
 def import_files(arguments: argparse.Namespace) -> int:
     """Store the candles of files. All files are read before anything is stored; each series whole or not."""
+    from stratkernel.cli import candle_conflicts
+    from stratkernel.cli.candle_input import tell
     from stratkernel.cli.database import check_texts, database_of
-    from stratkernel.kernel.errors import CandleConflictError
+    from stratkernel.cli.table_files import table_path, write_frame
+    from stratkernel.kernel.errors import CandleConflictError, StratkernelError
 
     check_texts(arguments, "symbol", "venue")
+    target = table_path("--conflicts", arguments.conflicts) if arguments.conflicts is not None else None
     kernel = open_kernel(arguments)
     with database_of(kernel, arguments) as database:
         batches = _read(kernel, arguments)
         warn_of_broken_plugins(kernel, verbose=arguments.verbose)
-        conflicts: list[str] = []
-        for batch in batches:
-            try:
-                write, aside, told = _store(database.storage, batch, overwrite=arguments.overwrite)
-            except CandleConflictError as error:
-                conflicts.append(str(error))
-            else:
-                print(_line(batch.series, write, aside) + told)
-    if conflicts:
-        raise CandleConflictError("\n".join(conflicts))
+        refused: list[list[Contradiction]] = []
+        try:
+            for batch in batches:
+                found = _store_or_compare(database.storage, batch, overwrite=arguments.overwrite)
+                refused += [found] if found else []
+        except StratkernelError:
+            for each in refused:  # what else went wrong must not hide them
+                tell(candle_conflicts.message(each, target))
+            raise
+        finally:
+            if target is not None and refused:
+                write_frame(candle_conflicts.frame([one for each in refused for one in each]), target)
+    if refused:
+        raise CandleConflictError("\n".join(candle_conflicts.message(each, target) for each in refused))
     return 0
+
+
+def _store_or_compare(storage: "Storage", batch: "_Batch", *, overwrite: bool) -> "list[Contradiction]":
+    """Store a series and print what became of it; one that is contradicted is left, and by what is given."""
+    from stratkernel.cli.candle_conflicts import between_files, with_stored
+    from stratkernel.kernel.errors import CandleConflictError
+
+    parts = list(zip(batch.files, batch.parts, strict=True))
+    found = [] if overwrite else between_files(batch.series, parts)
+    if found:
+        return found
+    try:
+        write, aside, told = _store(storage, batch, overwrite=overwrite)
+    except CandleConflictError:
+        found = with_stored(storage.candles, batch.series, parts)
+        if not found:  # somebody changed what is stored meanwhile
+            raise
+        return found
+    print(_line(batch.series, write, aside) + told)
+    return []
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +92,7 @@ class _Batch:
     """All that was read of one series, file by file."""
 
     series: "Series"
+    files: list[str]
     parts: "list[Candles]"
     bad: "list[QuarantinedCandle]"
     facts: "_Facts"
@@ -86,7 +119,8 @@ def _read(kernel: "Kernel", arguments: argparse.Namespace) -> list[_Batch]:
         candles, raw = read_file(kernel, arguments, file, now=now)
         series = Series(candles.symbol, candles.timeframe.name, candles.venue)
         facts = _Facts(calendar_of(arguments), None, arguments.omits_empty)
-        batch = batches.setdefault(series, _Batch(series, [], [], facts))
+        batch = batches.setdefault(series, _Batch(series, [], [], [], facts))
+        batch.files.append(file)
         batch.parts.append(candles)
         batch.bad.extend(dropped_candles(raw, candles, now))
         if raw.calendar:

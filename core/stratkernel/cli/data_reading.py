@@ -136,6 +136,7 @@ def _jumps(candles: "CandleStorage", series: "Series") -> int:
 
 
 def _print_checked(checked: dict[str, Any]) -> None:
+    from stratkernel.contracts.admission_report import explain_rules
     from stratkernel.kernel.errors import one_line
 
     venue = "" if checked["venue"] == "local" else f" of {checked['venue']}"
@@ -155,7 +156,7 @@ def _print_checked(checked: dict[str, Any]) -> None:
     if checked["quarantined"]:
         print(f"    {checked['quarantined']:,} bad candles were put aside:")
         for reason, count in checked["reasons"].items():
-            print(f"        {count:,}  {one_line(reason)}")
+            print(f"        {count:,}  {one_line(explain_rules(reason))}")
 
 
 COMMANDS: Final = {"list": (_list_arguments, list_series), "check": (_check_arguments, check)}

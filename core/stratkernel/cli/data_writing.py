@@ -1,6 +1,7 @@
 """`stratkernel data export | delete`: candles out of the database."""
 
 import argparse
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from stratkernel.cli.candle_flags import add_database_argument, add_range_arguments
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from stratkernel.contracts.candles import Candles
+    from stratkernel.contracts.storage import CandleStorage
+    from stratkernel.contracts.stored import Series
 
 
 def _series_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,7 +30,7 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
 
 def export(arguments: argparse.Namespace) -> int:
     """Write stored candles to a file, which `stratkernel data import` and `run --data` read, bit for bit."""
-    from stratkernel.cli.candle_input import parse_time
+    from stratkernel.cli.candle_input import parse_range
     from stratkernel.cli.database import check_texts, database_of
     from stratkernel.cli.series_argument import choose_series
     from stratkernel.cli.table_files import table_path, write_batches
@@ -35,13 +38,32 @@ def export(arguments: argparse.Namespace) -> int:
 
     check_texts(arguments, "symbol", "timeframe", "venue")
     path = table_path("--output", arguments.output)
-    start, end = parse_time("--from", arguments.start), parse_time("--to", arguments.end)
+    start, end = parse_range(arguments)
     with database_of(open_kernel(arguments), arguments, makes=False) as database:
         candles = database.storage.candles
         series = choose_series(database.storage, arguments.symbol, arguments.timeframe, arguments.venue)
-        rows = write_batches(map(_batch, candles.chunks(series, start, end)), _schema(), path)
+        parts = candles.chunks(series, start, end)
+        first = next(parts, None)
+        if first is None:  # before the file is touched: an old one stays
+            _refuse_empty(candles, series, arguments)
+        rows = write_batches(map(_batch, chain(() if first is None else (first,), parts)), _schema(), path)
     print(f"wrote {rows:,} candles of {one_line(str(series))} to {path}")
     return 0
+
+
+def _refuse_empty(candles: "CandleStorage", series: "Series", arguments: argparse.Namespace) -> None:
+    """Raise `UnknownNameError`, which says which candles there are."""
+    from stratkernel.contracts.timeframes import iso
+    from stratkernel.kernel.errors import UnknownNameError, one_line
+
+    nothing = f"nothing was written to {arguments.output}: {one_line(str(series))}"
+    (stored,) = candles.series(symbol=series.symbol, timeframe=series.timeframe, venue=series.venue)
+    if stored.first is None or stored.last is None:
+        raise UnknownNameError(f"{nothing} has no candles")
+    raise UnknownNameError(
+        f"{nothing} has no candle from {arguments.start or 'the first'} to {arguments.end or 'the last'}, but "
+        f"{stored.candles:,} from {iso(stored.first)} to {iso(stored.last)} (open times)"
+    )
 
 
 def _schema() -> "pa.Schema":
@@ -83,6 +105,7 @@ def delete(arguments: argparse.Namespace) -> int:
         name = one_line(str(series))
         require_yes(arguments, f"delete {stored.candles:,} candles of {name} from {database.storage.title}")
         count = candles.delete(series)
+        database.storage.reclaim()
     print(f"deleted {count:,} candles of {name}")
     return 0
 

@@ -7,10 +7,11 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self
 
 from stratkernel.engine.storage import backend_for, open_storage
-from stratkernel.kernel.errors import UsageError, describe, one_line
+from stratkernel.kernel.errors import StratkernelError, UsageError, describe, one_line
+from stratkernel.kernel.guard import guard
 
 if TYPE_CHECKING:
-    from stratkernel.contracts.storage import Storage, StorageBackend
+    from stratkernel.contracts.storage import Migrations, Storage
     from stratkernel.kernel.manager import Kernel
 
 _LONGEST_TEXT: Final = 200
@@ -26,7 +27,7 @@ class Database:
     def __init__(
         self, kernel: "Kernel", url: str, *, new_folder: Path | None = None, must_be_there: bool = False
     ) -> None:
-        self._backend: type[StorageBackend] = backend_for(kernel, url).cls
+        self._item = backend_for(kernel, url)
         self._kernel = kernel
         self.url: Final = url
         self._new_folder = new_folder
@@ -44,7 +45,8 @@ class Database:
     def _require_tables(self) -> None:
         from stratkernel_config.user_settings import redacted
 
-        migrations = self._backend.migrations(self.url)
+        with guard(self._item.title, "for its migrations", passing=StratkernelError):
+            migrations: Migrations | None = self._item.cls.migrations(self.url)
         if migrations is not None and migrations.current() is None:
             raise UsageError(
                 f"there is no database of stratkernel at {redacted('database_url', self.url)}; "

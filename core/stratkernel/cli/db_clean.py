@@ -60,7 +60,13 @@ def _print(report: "CleanReport", policy: "RetentionPolicy", title: str, *, dry_
     if dry_run:
         print(f"{title}: {_counted(report)} would be deleted")
     else:
-        print(f"{title}: {_counted(report)} deleted, {report.bytes_freed:,} bytes given back")
+        print(f"{title}: {_counted(report)} deleted, {report.bytes_freed:,} bytes given back{_left(report)}")
+
+
+def _left(report: "CleanReport") -> str:
+    """What stays in the file; that of another program does not shrink."""
+    left = report.bytes_reusable
+    return f"; {left:,} bytes are free in the file, which keeps its size, for later rows" if left else ""
 
 
 def _counted(report: "CleanReport") -> str:

@@ -15,7 +15,7 @@ LOGGER: Final = "stratkernel"
 def log_on_stderr() -> Iterator[None]:
     """Within, what is logged below `stratkernel` from the setting `log_level` on is one line each."""
     logger, handler = logging.getLogger(LOGGER), _OneLine()
-    level, propagate = logger.level, logger.propagate
+    level = logger.level
     logger.addHandler(handler)
     logger.setLevel(logging.DEBUG)
     try:
@@ -23,7 +23,6 @@ def log_on_stderr() -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
-        logger.propagate = propagate
 
 
 class _OneLine(logging.Handler):

@@ -1,7 +1,6 @@
 """`run --stream`: candles of a Parquet file, a folder of them or the database, read chunk by chunk."""
 
 import argparse
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from stratkernel.cli.candle_input import (
@@ -60,10 +59,6 @@ def stream_run(
     higher = {
         name: database.storage.candles.read(Series(chunks.symbol, name, chunks.venue)) for name in of_venue
     }
-    if not arguments.no_check:
-        sample = next(iter(chunks), None)
-        if sample is not None:  # an origin may lie in a later chunk, and does not matter here
-            refuse_lookahead(kernel, strategy, sample, replace(options, origin=None), venue_candles=higher)
     if not arguments.no_check and strategy.window is not None:
         sample = first_candles(chunks, _SAMPLE_ROWS, options.origin)
         if sample is not None:

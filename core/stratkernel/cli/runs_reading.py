@@ -62,9 +62,12 @@ def _query(arguments: argparse.Namespace) -> "tuple[RunQuery, int]":
     from stratkernel.cli.candle_input import parse_moment
     from stratkernel.cli.database import check_texts
     from stratkernel.contracts.stored import RunKind, RunQuery, RunStatus
+    from stratkernel.contracts.timeframes import Timeframe
     from stratkernel.kernel.errors import UsageError
 
     check_texts(arguments, "strategy", "symbol", "timeframe", "venue", "batch")
+    if arguments.timeframe is not None:
+        Timeframe(arguments.timeframe)
     limit = arguments.limit
     if limit is None:
         limit = 0 if arguments.json else _SHOWN_RUNS

@@ -57,6 +57,7 @@ def delete(arguments: argparse.Namespace) -> int:
         what = f"{len(found):,} run{'s' if len(found) > 1 else ''} ({names}) and {signals:,} signals"
         require_yes(arguments, f"delete {what} from {storage.title}")
         storage.strategies.delete_runs([record.run_id for record in found])
+        storage.reclaim()
     print(f"deleted {what}")
     return 0
 

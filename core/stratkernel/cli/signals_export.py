@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from stratkernel.cli.candle_flags import add_database_argument
 from stratkernel.cli.session import open_kernel
-from stratkernel.cli.signal_query import add_signal_arguments
+from stratkernel.cli.signal_query import add_signal_arguments, refuse_empty
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,6 +31,8 @@ def export(arguments: argparse.Namespace) -> int:
         runs = database.storage.strategies
         query = signal_query(runs, arguments, current=not arguments.all_revisions, with_metadata=True)
         signals = runs.signals(query)
+        if len(signals) == 0:  # before the file is touched: an old one stays
+            refuse_empty(database.storage, query, arguments)
     write_frame(_of_one_type(signals.frame), path)
     runs_of = f"{len(signals.runs):,} run{'' if len(signals.runs) == 1 else 's'}"
     print(f"wrote {len(signals):,} signals of {runs_of} to {path}")

@@ -27,9 +27,14 @@ class RetentionPolicy:
 
 @dataclass(frozen=True, slots=True)
 class CleanReport:
-    """What a policy deleted, or would delete; `reasons` count the runs by rule, as `sweep: max_runs`."""
+    """What a policy deleted, or would delete; `reasons` count the runs by rule, as `sweep: max_runs`.
+
+    By `bytes_freed` the database got smaller; `bytes_reusable` are free within it, for later rows: those of
+    a file that another program made stay there.
+    """
 
     runs: tuple[UUID, ...] = ()
     signals: int = 0
     reasons: Mapping[str, int] = field(default_factory=dict)
     bytes_freed: int = 0
+    bytes_reusable: int = 0

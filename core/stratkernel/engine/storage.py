@@ -7,6 +7,7 @@ from stratkernel.kernel.kinds import STORAGE_BACKEND
 from stratkernel.kernel.manager import Kernel
 from stratkernel.kernel.markers import PROJECT
 from stratkernel.kernel.registry import Item
+from stratkernel_config.urls import scheme_of
 
 
 def open_storage(kernel: Kernel, url: str, *, migrate: bool | None = None) -> Storage:
@@ -30,18 +31,21 @@ def backend_for(kernel: Kernel, url: str) -> Item:
         AmbiguousNameError: several plugins know it; names them.
         PluginContractError: a plugin's back-end declares its schemes wrongly.
     """
-    scheme, separator, _ = url.partition("://")
+    scheme = scheme_of(url)
     items = kernel.items(STORAGE_BACKEND)
-    found = [item for item in items if separator and scheme.partition("+")[0] in _schemes(item)]
+    found = [item for item in items if scheme and scheme.partition("+")[0] in _schemes(item)]
     found = [item for item in found if item.record.distribution == PROJECT] or found
     if len(found) > 1:
         who = " and ".join(item.title for item in found)
         raise AmbiguousNameError(f"{scheme}:// is opened by {who}; switch one off with STRATKERNEL_DISABLE")
     if not found:
         known = ", ".join(sorted(f"{name}://" for item in items for name in _schemes(item))) or "none"
-        raise UsageError(
-            f"no storage back-end opens {scheme + '://' if separator else repr(url)}; installed: {known}"
-        )
+        if scheme is None:
+            raise UsageError(
+                "what is given as database is no URL (it is not shown, a password may be in it); expected "
+                f"one that begins with one of: {known}; as sqlite:///folder/name.db"
+            )
+        raise UsageError(f"no storage back-end opens {scheme}://; installed: {known}")
     return found[0]
 
 

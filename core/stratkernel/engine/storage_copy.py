@@ -4,7 +4,7 @@ What is there already is left alone, so that an interrupted copy is taken up by 
 """
 
 import hashlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ from stratkernel.contracts.result import canonical_json
 from stratkernel.contracts.storage import CheckpointStorage, Storage
 from stratkernel.contracts.stored import (
     Checkpoint,
+    QuarantinedCandle,
     RunRecord,
     Series,
     SignalQuery,
@@ -47,9 +48,7 @@ def copy_storage(source: Storage, target: Storage, tell: Callable[[Copied], None
         tell(_copy_series(source, target, stored))
     aside = source.candles.quarantined()
     if aside:
-        new = target.candles.quarantine(aside)
-        digest = hashlib.sha256(repr(sorted(map(repr, aside))).encode()).hexdigest()
-        tell(Copied("candles put aside", len(aside), new, digest))
+        tell(_copy_quarantine(target, aside, source.title))
     for record in reversed(source.strategies.runs()):  # the oldest first, as they came
         tell(_copy_run(source, target, record))
 
@@ -66,12 +65,52 @@ def _copy_series(source: Storage, target: Storage, stored: StoredSeries) -> Copi
             written = target.candles.read(series, int(part.open_time[0]), int(part.open_time[-1]) + 1)
             there.update(written.open_time, written.columns)
             marked_there.update(_marks(written))
-    if here.hexdigest() != there.hexdigest() or marked_here.digest() != marked_there.digest():
+    facts = _describe(target, stored) if stored.candles else True
+    if here.hexdigest() != there.hexdigest() or marked_here.digest() != marked_there.digest() or not facts:
         raise StorageError(
             f"{target.title} does not give back the candles of {series} that {source.title} holds: it had "
             "others among them. Delete them there (`stratkernel data delete`), or copy to an empty database"
         )
     return Copied(f"candles of {series}", stored.candles, inserted, here.hexdigest())
+
+
+def _describe(target: Storage, stored: StoredSeries) -> bool:
+    """Take over what is known of a series; gives whether the target says the same then."""
+    series = stored.series
+    target.candles.describe(
+        series,
+        calendar=stored.calendar,
+        calendar_given=stored.calendar_given,
+        omits_empty=stored.omits_empty,
+    )
+    found = target.candles.series(symbol=series.symbol, timeframe=series.timeframe, venue=series.venue)
+    return [_facts(each) for each in found] == [_facts(stored)]
+
+
+def _facts(stored: StoredSeries) -> tuple[object, ...]:
+    return stored.series, stored.calendar, stored.calendar_given, stored.omits_empty
+
+
+def _copy_quarantine(target: Storage, aside: Sequence[QuarantinedCandle], title: str) -> Copied:
+    """Candles that were put aside; the target may have more of them, and have seen them at other times."""
+    new = target.candles.quarantine(aside)
+    expected = {_identity(candle) for candle in aside}
+    got = expected & {_identity(candle) for candle in target.candles.quarantined()}
+    digests = [hashlib.sha256("\n".join(sorted(each)).encode()).hexdigest() for each in (expected, got)]
+    if digests[0] != digests[1]:
+        raise StorageError(
+            f"{target.title} does not give back the candles put aside that {title} holds: "
+            f"{len(expected) - len(got):,} of them have another reason or content there. Delete their series "
+            "there (`stratkernel data delete`), or copy to an empty database"
+        )
+    return Copied("candles put aside", len(aside), new, digests[0])
+
+
+def _identity(candle: QuarantinedCandle) -> str:
+    series = candle.series
+    return canonical_json(
+        [series.venue, series.symbol, series.timeframe, candle.open_time, candle.reason, candle.content]
+    )
 
 
 def _parts(storage: Storage, series: Series) -> Iterator[Candles]:
@@ -138,7 +177,10 @@ def _hash(record: RunRecord, signals: StoredSignals, checkpoints: Iterable[Check
     about = [
         str(record.run_id), record.kind, record.status, run.config_hash, dict(run.plugins), record.data_hash,
         list(record.span), record.candles, record.starred, record.batch, record.error, dict(record.metrics),
-        dict(record.quality), dict(record.costs), record.started_at.isoformat(),
+        dict(record.quality), dict(record.costs), record.started_at.isoformat(), record.engine_version,
+        record.finished_at and record.finished_at.isoformat(), dict(record.timings), run.strategy,
+        run.strategy_name, run.plugin_version, dict(run.strategy_config), run.venue, run.symbol,
+        run.timeframe, run.origin,
     ]  # fmt: skip
     digest.update(canonical_json([about, [signals.status[i] for i in order]]).encode())
     for i in order if metadata else ():

@@ -29,9 +29,9 @@ class Combinations:
         self.item: Final = item
         self._name = strategy_name
         self._model: type[Params] = item.cls.Params
-        self._validate = self._model.model_validate
-        # asking costs less than the error, and who was refused before will be again, more often than not
-        self._accepts = self._model.__pydantic_validator__.isinstance_python
+        validator = self._model.__pydantic_validator__
+        self._validate = validator.validate_python
+        self._accepts = validator.isinstance_python  # costs less than an error
         self._refused_before = False
         self._cls = item.cls
         self._fixed = dict(grid.fixed)

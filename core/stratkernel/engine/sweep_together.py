@@ -23,6 +23,8 @@ from stratkernel.engine.sweep_columns import SharedColumns
 from stratkernel.engine.sweep_nodes import Reading
 
 _OWN: Final = {"strategy_name", "params"}
+_APART: Final = 16
+"""Of the first group one in so many is asked alone too; of those that follow the last."""
 _PLAIN: Final = (bool, int, float, str)
 
 
@@ -65,8 +67,8 @@ class Together:
             return None
         try:
             joined = self._joined(strategies, readings, starts, lengths)
-            # all of the first group, then one of each: a strategy may change its mind
-            compared = range(len(strategies)) if not self._compared else (len(strategies) - 1,)
+            last = len(strategies) - 1
+            compared = (last,) if self._compared else range(last, -1, -_APART)
             self._goes_well = joined is not None and all(
                 self._says_the_same(strategies[one], readings[one], joined, one) for one in compared
             )

@@ -27,7 +27,7 @@ from stratkernel.kernel.errors import ParameterError, StratkernelError
 NewStream: TypeAlias = Callable[[BaseStrategy[Any]], Callable[[], StrategyStream]]
 
 
-_GROUP: Final = 64
+_GROUP: Final = 128
 """Combinations that are read, then decided, then added together."""
 _FEW: Final = 4
 """Combinations from which it pays to ask their strategies together."""

@@ -90,5 +90,5 @@ class MemoryBackend(StorageBackend):
         del migrate
         scheme, _, name = url.partition("://")
         if scheme != "memory":
-            raise UsageError(f"{url!r} is no storage in memory; expected memory:// or memory://NAME")
+            raise UsageError("this is no storage in memory; expected memory:// or memory://NAME")
         return cls._named.setdefault(name, MemoryStorage()) if name else MemoryStorage()

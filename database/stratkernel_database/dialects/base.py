@@ -84,7 +84,12 @@ class Dialect(ABC):
 
     @abstractmethod
     def size(self, engine: sa.Engine) -> int:
-        """Bytes that the tables of this project take."""
+        """Bytes that the tables of this project take; of an embedded database the whole file."""
+
+    def reusable(self, engine: sa.Engine) -> int:
+        """Bytes within `size` that rows left and later ones will take, where that is known."""
+        del engine
+        return 0
 
     @abstractmethod
     def reclaim(self, engine: sa.Engine) -> None:

@@ -5,6 +5,7 @@ from typing import Final
 import sqlalchemy as sa
 
 from stratkernel.kernel.errors import UsageError
+from stratkernel_config.urls import scheme_of
 from stratkernel_database.dialects.base import Dialect
 from stratkernel_database.dialects.postgresql import PostgresqlDialect
 from stratkernel_database.dialects.sqlite import SqliteDialect
@@ -17,9 +18,8 @@ def parse_url(url: str) -> sa.URL:
     try:
         return sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
-        scheme = url.partition("://")[0] if "://" in url else "text"
         raise UsageError(
-            f"the {scheme} given as database is no URL; expected sqlite:///folder/name.db or "
+            f"the {scheme_of(url) or 'text'} given as database is no URL; expected sqlite:///folder/name.db or "
             "postgresql://user:password@host:5432/name"
         ) from None
 

@@ -12,7 +12,14 @@ import numpy.typing as npt
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import insert
 
-from stratkernel.kernel.errors import StorageBusyError, StorageError, StorageFullError, UsageError
+from stratkernel.kernel.errors import (
+    StorageBusyError,
+    StorageError,
+    StorageFullError,
+    UsageError,
+    did_you_mean,
+    one_line,
+)
 from stratkernel_database.dialects.base import ArrayTypes, ColumnValues, Dialect
 from stratkernel_database.dialects.postgresql_copy import copy_in
 from stratkernel_database.dialects.postgresql_packed import can_be_packed, packed_parts
@@ -62,6 +69,7 @@ class PostgresqlDialect(Dialect):
     def create_engine(self, url: sa.URL) -> sa.Engine:
         if importlib.util.find_spec("psycopg") is None:
             raise UsageError(f'{self.title(url)} needs psycopg: pip install "stratkernel[postgres]"')
+        _check_options(url, self.title(url))
         options = {"connect_timeout": CONNECT_SECONDS, "application_name": "stratkernel"}
         return sa.create_engine(
             url.set(drivername="postgresql+psycopg"),
@@ -221,9 +229,38 @@ _MEANINGS: Final = {
 }
 
 
+_REFUSALS: Final = (
+    ("no password supplied", "28P01"),
+    ("authentication failed for user", "28P01"),
+    ("no pg_hba.conf entry", "28000"),
+    ('FATAL:  role "', "28000"),
+    ('FATAL:  database "', "3D000"),
+    ("too many clients", "53300"),
+    ("remaining connection slots", "53300"),
+    ("database system is starting up", "57P03"),
+)
+"""What a server says that lets nobody in, and the state it means: the driver gives none of a login."""
+
+
 def _sqlstate(error: BaseException) -> str:
     cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-    return getattr(cause, "sqlstate", None) or ""
+    state: str | None = getattr(cause, "sqlstate", None)
+    if state is None and cause is not None:
+        state = next((meant for words, meant in _REFUSALS if words in str(cause)), None)
+    return state or ""
+
+
+def _check_options(url: sa.URL, title: str) -> None:
+    """Refuse options that the driver does not know. Raises `UsageError`."""
+    from psycopg.pq import Conninfo
+
+    known = {option.keyword.decode() for option in Conninfo.get_defaults()}
+    for name in url.query:
+        if name not in known:
+            raise UsageError(
+                f"{title}: unknown option {one_line(name, 60)!r}.{did_you_mean(name, sorted(known))} "
+                "Expected one that libpq knows, as sslmode or connect_timeout"
+            )
 
 
 def _is_closed(error: BaseException) -> bool:

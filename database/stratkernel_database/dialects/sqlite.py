@@ -48,6 +48,9 @@ class SqliteDialect(Dialect):
     name: ClassVar[str] = "sqlite"
     is_server: ClassVar[bool] = False
 
+    def __init__(self) -> None:
+        self._file: Path | None = None
+
     @property
     def driver_errors(self) -> tuple[type[Exception], ...]:
         return (sqlite3.Error,)
@@ -70,6 +73,7 @@ class SqliteDialect(Dialect):
             raise UsageError(
                 "a SQLite URL names a file: sqlite:///folder/name.db, sqlite:////from/the/root.db"
             )
+        self._file = Path(url.database).absolute()
         engine = sa.create_engine(
             url.set(query={}),
             connect_args={"timeout": wait, "isolation_level": None, "check_same_thread": False},
@@ -155,12 +159,17 @@ class SqliteDialect(Dialect):
                 yield from object_parts(cursor, names, types, converts, rows)
 
     def size(self, engine: sa.Engine) -> int:
+        return self._bytes_of(engine, "page_count")
+
+    def reusable(self, engine: sa.Engine) -> int:
+        return self._bytes_of(engine, "freelist_count")
+
+    def _bytes_of(self, engine: sa.Engine, pages: str) -> int:
         with self.reading(engine) as connection:
-            pages, free, size = (
-                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one()
-                for name in ("page_count", "freelist_count", "page_size")
+            count, size = (
+                connection.exec_driver_sql(f"PRAGMA {name}").scalar_one() for name in (pages, "page_size")
             )
-        return int((pages - free) * size)
+        return int(count * size)
 
     def reclaim(self, engine: sa.Engine) -> None:
         with engine.connect() as connection:
@@ -175,7 +184,15 @@ class SqliteDialect(Dialect):
             engine.connect() as connection,
             closing(sqlite3.connect(temporary)) as copy,
         ):
-            _driver(connection).backup(copy)
+            try:
+                _driver(connection).backup(copy)
+            except sqlite3.Error as error:
+                if self._means_full(error, target):
+                    raise StorageFullError(
+                        f"no space is left on the disk of {target}, so no copy was made; make space there, "
+                        "or name a file on another disk"
+                    ) from error
+                raise
 
     def is_lost(self, error: BaseException) -> bool:
         del error
@@ -183,15 +200,22 @@ class SqliteDialect(Dialect):
 
     def translate(self, error: BaseException, title: str) -> StorageError:
         cause = error.orig if isinstance(error, sa.exc.DBAPIError) else error
-        code = (getattr(cause, "sqlite_errorcode", None) or 0) & 0xFF
+        code = _code_of(cause)
         if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED} or isinstance(error, sa.exc.TimeoutError):
             return StorageBusyError(f"{title} is held by another process or thread ({cause}); try again")
-        if code == sqlite3.SQLITE_FULL or (code == sqlite3.SQLITE_IOERR and _is_full(title)):
+        if self._means_full(cause, self._file):
             return StorageFullError(
                 f"{title}: no space is left on its disk; nothing of this write was stored. "
                 "Make space, then repeat it"
             )
         return StorageError(_MEANINGS.get(code, "{title}: {cause}").format(title=title, cause=cause))
+
+    def _means_full(self, cause: BaseException | None, file: Path | None) -> bool:
+        """Whether an error means that the disk of the file that was written to is full."""
+        code = _code_of(cause)
+        return code == sqlite3.SQLITE_FULL or (
+            code == sqlite3.SQLITE_IOERR and file is not None and _is_full(file)
+        )
 
 
 _MEANINGS: Final = {
@@ -220,13 +244,17 @@ def _seconds(text: Any) -> float:
 
 
 def _prepare(raw: sqlite3.Connection, synchronous: str) -> None:
-    """Set up a new connection. `auto_vacuum` holds only from before the first page was written."""
-    is_new = raw.execute("PRAGMA page_count").fetchone() == (0,)
+    """Set up a new connection.
+
+    A file keeps what it was made with: `auto_vacuum` holds only from before the first page was written, and
+    another program's journal is not ours to change. Without a write-ahead log `normal` is not safe.
+    """
+    if raw.execute("PRAGMA page_count").fetchone() == (0,):
+        for pragma in ("auto_vacuum = INCREMENTAL", "journal_mode = WAL"):
+            raw.execute(f"PRAGMA {pragma}").close()
+    has_log = raw.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     for pragma in (
-        # of a file with pages it would wait for whoever writes, and change nothing
-        *(["auto_vacuum = INCREMENTAL"] if is_new else []),
-        "journal_mode = WAL",
-        f"synchronous = {synchronous}",
+        f"synchronous = {synchronous if has_log else 'full'}",
         "foreign_keys = ON",
         f"cache_size = -{_CACHE_KIB}",
     ):
@@ -253,14 +281,20 @@ def _number_parts(
         for place, name in enumerate(names):
             column = table[:, place]
             if np.dtype(types[name]).kind == "i" and np.any(np.abs(column) >= _EXACT):
-                raise OverflowError(f"{name} holds integers of 2**53 or more")
+                raise StorageError(
+                    f"{name} holds integers of 2**53 or more, which cannot be read exactly; a time in "
+                    "microseconds is below it until the year 2255: delete the rows beyond"
+                )
             part[name] = column.astype(types[name])
         yield part
 
 
-def _is_full(title: str) -> bool:
-    path = Path(title.removeprefix("the database ")).absolute().parent
+def _code_of(error: BaseException | None) -> int:
+    return (getattr(error, "sqlite_errorcode", None) or 0) & 0xFF
+
+
+def _is_full(file: Path) -> bool:
     try:
-        return shutil.disk_usage(path).free < _NEARLY_FULL
+        return shutil.disk_usage(file.absolute().parent).free < _NEARLY_FULL
     except OSError:
         return False

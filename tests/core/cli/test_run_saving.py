@@ -218,7 +218,10 @@ def test_run_of_a_document_takes_its_timeframe_from_the_database_too(
     (found,) = as_json(stratkernel("runs", "list", "--strategy", "my-ema", "--json"))
     assert found["run_id"] == printed["run_id"]
     assert stratkernel("config", "set", "my-ema", "--timeframe", "4h").code == 0
-    assert "There are: T/T 1h." in stratkernel("run", "my-ema", "--symbol", "T/T").err
+    assert (
+        "T/T 4h is not stored; its candles are made of a lower timeframe"
+        in stratkernel("run", "my-ema", "--symbol", "T/T").err
+    )
 
 
 def result_of_a_run() -> StrategyResult:

@@ -30,7 +30,13 @@ from stratkernel import (
 from stratkernel.contracts.columns import candle_columns
 from stratkernel.contracts.source import DataSource, RawCandles, SourceRequest
 from stratkernel.engine.run_setup import RunOptions
-from stratkernel.engine.streaming.chunks import CandleChunks, CutCandles, StoredChunks, check_rows
+from stratkernel.engine.streaming.chunks import (
+    CandleChunks,
+    CutCandles,
+    StoredChunks,
+    check_rows,
+    first_candles,
+)
 from stratkernel.engine.streaming.loading import load_chunks
 from stratkernel.engine.streaming.run import stream_strategy
 from stratkernel.engine.trades import Costs
@@ -138,6 +144,16 @@ def test_stream_without_identity_has_no_hash(kernel: Kernel, candles: Candles) -
     chunks = CutCandles(candles, 64)
     assert stream_strategy(kernel, strategy_of(kernel), chunks, identify=False).data_hash == ""
     assert stream_strategy(kernel, strategy_of(kernel), chunks).data_hash == candles.data_hash
+
+
+def test_first_candles_are_those_from_the_origin_on(candles: Candles) -> None:
+    origin = int(candles.open_time[30])
+    for size in (1, 7, 400):
+        first = first_candles(CutCandles(candles, size), 50, origin)
+        assert first is not None
+        assert len(first) >= 50
+        assert first.data_hash == candles.slice(30, 30 + len(first)).data_hash
+    assert first_candles(CutCandles(candles, 7), 50, int(candles.open_time[-1]) + 1) is None
 
 
 def test_stream_stored_series_is_that_of_memory(kernel: Kernel, candles: Candles) -> None:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from stratkernel.contracts.params import Params, TimeframeName
     from stratkernel.contracts.result import StrategyResult, StrategyRun
     from stratkernel.contracts.signals import SignalFlag, Signals, SignalTable, SignalType, StrategySignal
-    from stratkernel.contracts.source import DataSource, RawCandles, SourceRequest
+    from stratkernel.contracts.source import DataSource, RawCandles, RawChunks, SourceRequest
     from stratkernel.contracts.state import State
     from stratkernel.contracts.storage import (
         CandleStorage,
@@ -69,8 +69,13 @@ if TYPE_CHECKING:
     from stratkernel.engine.run import run_strategy
     from stratkernel.engine.run_setup import RunOptions
     from stratkernel.engine.storage import open_storage
+    from stratkernel.engine.streaming.chunks import CandleChunks, StoredChunks
+    from stratkernel.engine.streaming.loading import load_chunks
+    from stratkernel.engine.streaming.run import StreamedResult, stream_strategy
     from stratkernel.engine.sweep import Sweep, SweepOptions, sweep
+    from stratkernel.engine.sweep_result import SweepRows
     from stratkernel.engine.timeframe_plan import TimeframePlan
+    from stratkernel.engine.walk_forward import WalkForward
     from stratkernel.kernel.errors import (
         AmbiguousNameError,
         CandleConflictError,
@@ -103,7 +108,7 @@ _HOMES: Final = {
     "contracts.params": "Params TimeframeName",
     "contracts.result": "StrategyResult StrategyRun",
     "contracts.signals": "SignalFlag SignalTable SignalType Signals StrategySignal",
-    "contracts.source": "DataSource RawCandles SourceRequest",
+    "contracts.source": "DataSource RawCandles RawChunks SourceRequest",
     "contracts.state": "State",
     "contracts.storage": (
         "CandleStorage CheckpointStorage Migrations Storage StorageBackend StrategyStorage"
@@ -129,6 +134,11 @@ _HOMES: Final = {
     "engine.performance": "Costs Performance evaluate",
     "engine.run": "run_strategy",
     "engine.run_setup": "RunOptions",
+    "engine.streaming.run": "StreamedResult stream_strategy",
+    "engine.streaming.loading": "load_chunks",
+    "engine.streaming.chunks": "CandleChunks StoredChunks",
+    "engine.sweep_result": "SweepRows",
+    "engine.walk_forward": "WalkForward",
     "engine.storage": "open_storage",
     "engine.sweep": "Sweep SweepOptions sweep",
     "engine.timeframe_plan": "TimeframePlan",
@@ -151,6 +161,7 @@ __all__ = [
     "BaseStrategy",
     "BoolArray",
     "Calendar",
+    "CandleChunks",
     "CandleConflictError",
     "CandleStorage",
     "Candles",
@@ -182,6 +193,7 @@ __all__ = [
     "PluginError",
     "PluginSelection",
     "RawCandles",
+    "RawChunks",
     "RunContext",
     "RunKind",
     "RunOptions",
@@ -205,6 +217,7 @@ __all__ = [
     "StorageBusyError",
     "StorageError",
     "StorageFullError",
+    "StoredChunks",
     "StoredSignals",
     "StrategyData",
     "StrategyDataIntegrator",
@@ -214,14 +227,17 @@ __all__ = [
     "StrategySignal",
     "StrategyStorage",
     "StratkernelError",
+    "StreamedResult",
     "Sweep",
     "SweepOptions",
+    "SweepRows",
     "Timeframe",
     "TimeframeName",
     "TimeframePlan",
     "UnknownNameError",
     "UsageError",
     "Values",
+    "WalkForward",
     "WinRule",
     "WindowIndicator",
     "__version__",
@@ -235,8 +251,10 @@ __all__ = [
     "hookimpl",
     "indicator",
     "level_crossing",
+    "load_chunks",
     "open_storage",
     "run_strategy",
+    "stream_strategy",
     "sweep",
 ]
 

@@ -1,5 +1,6 @@
 """Files are written whole, or not at all."""
 
+import errno
 import os
 import stat
 from pathlib import Path
@@ -50,6 +51,40 @@ def test_replacing_that_fails_makes_no_new_file(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="no"), replacing(tmp_path / "x.csv"):
         raise ValueError("no")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_replacing_that_cannot_be_written_names_the_file_and_no_temporary_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "x.csv"
+
+    def refuse(place: Path, **_: object) -> None:
+        raise PermissionError(errno.EACCES, "Permission denied", str(place))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "touch", refuse)
+        with pytest.raises(PermissionError) as caught:
+            write(path, "new")
+    assert (caught.value.filename, caught.value.strerror) == (str(path), "Permission denied")
+
+
+def test_replacing_on_a_full_disk_names_the_file_where_a_library_did_not(tmp_path: Path) -> None:
+    path = tmp_path / "x.csv"
+    with pytest.raises(OSError, match="No space left") as caught:
+        _fill_the_disk(path, OSError(errno.ENOSPC, "Error writing bytes to file"))
+    assert caught.value.filename == str(path)
+
+
+def test_replacing_leaves_errors_of_other_files_as_they_are(tmp_path: Path) -> None:
+    other = FileNotFoundError(errno.ENOENT, "No such file or directory", "other.csv")
+    with pytest.raises(FileNotFoundError) as caught:
+        _fill_the_disk(tmp_path / "x.csv", other)
+    assert caught.value is other
+
+
+def _fill_the_disk(path: Path, error: OSError) -> None:
+    with replacing(path):
+        raise error
 
 
 def test_replacing_gives_a_temporary_file_of_the_same_kind(tmp_path: Path) -> None:

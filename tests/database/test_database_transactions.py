@@ -14,7 +14,7 @@ import sqlalchemy as sa
 
 from postgres import PostgresServer
 from stratkernel.kernel.errors import StorageBusyError, StorageError, UsageError
-from stratkernel_database.connection import BUSY_RETRIES, Database
+from stratkernel_database.connection import BUSY_RETRIES, LONGEST_WAIT, Database
 from stratkernel_database.models import market_series, metadata
 
 
@@ -151,6 +151,25 @@ def test_writing_gives_up_after_some_attempts(tmp_path: Path) -> None:
             database.unit_of_work().__enter__()
     assert len(clock.naps) == 2 * BUSY_RETRIES
     assert clock.naps[:BUSY_RETRIES] == sorted(clock.naps[:BUSY_RETRIES])
+
+
+def test_writing_waits_no_longer_in_all_than_it_should(tmp_path: Path) -> None:
+    """Each attempt waits for the lock itself: six of them would take minutes."""
+
+    class Slow(Naps):
+        def monotonic(self) -> float:
+            return len(self.naps) * LONGEST_WAIT / 2
+
+    file, clock = tmp_path / "a.db", Slow()
+    with (
+        closing(sqlite3.connect(file, isolation_level=None)) as other,
+        closing(Database(f"sqlite:///{file}?timeout=0", clock=clock)) as database,
+    ):
+        database.write(metadata.create_all)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(StorageBusyError):
+            add(database, "A")
+    assert len(clock.naps) == 2
 
 
 @pytest.mark.postgresql

@@ -69,6 +69,13 @@ def test_postgresql_url_without_a_database_is_refused() -> None:
         PostgresqlBackend.open("postgresql://user:secret@host")
 
 
+@pytest.mark.parametrize("url", ["postgresql://me:pa@ss@host/db", "postgres://me:pa?ss@host/db"])
+def test_postgresql_url_with_an_at_sign_in_the_password_says_how_to_write_it(url: str) -> None:
+    with pytest.raises(UsageError, match="write it as %40") as refused:
+        PostgresqlBackend.open(url)
+    assert "pa" not in str(refused.value).replace("password", "").replace("part", "")
+
+
 def test_closed_database_can_be_closed_again(sqlite_url: str) -> None:
     storage = SqliteBackend.open(sqlite_url)
     storage.close()

@@ -1,7 +1,8 @@
 """Everything goes into another storage of any kind, with all revisions; again, it adds nothing."""
 
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from stratkernel.contracts.calendars import Calendar
 from stratkernel.contracts.signals import SignalType
 from stratkernel.contracts.storage import Storage
 from stratkernel.contracts.stored import (
@@ -158,6 +160,67 @@ def test_copy_between_candles_that_only_the_target_has_is_refused(target: Storag
     target.candles.write(whole)
     with pytest.raises(StorageError, match="does not give back the candles of TEST 1h"):
         copied(source, target)
+
+
+def test_copy_takes_over_what_is_known_of_a_series_now(source: Storage, target: Storage) -> None:
+    copied(source, target)
+    for given, calendar in ((True, Calendar.SESSIONS), (False, Calendar.WEEKDAYS)):
+        source.candles.describe(
+            Series("TEST", "1h"), calendar=calendar, calendar_given=given, omits_empty=False
+        )
+        copied(source, target)
+        assert contents(target) == contents(source)
+
+
+def test_copy_over_other_candles_put_aside_is_refused(source: Storage, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'target.db'}"
+    with SqliteBackend.open(url) as target:
+        copied(source, target)
+    with closing(sqlite3.connect(tmp_path / "target.db")) as raw:
+        raw.execute("UPDATE quarantined_candles SET content = 'other'")
+        raw.commit()
+    with (
+        SqliteBackend.open(url) as target,
+        pytest.raises(StorageError, match="does not give back the candles put aside"),
+    ):
+        copied(source, target)
+
+
+@pytest.mark.parametrize(
+    "change", [{"engine_version": "0.0.0"}, {"strategy_name": "other"}, {"venue": "elsewhere"}]
+)
+def test_copy_over_a_run_of_another_state_is_refused(
+    source: Storage, tmp_path: Path, change: dict[str, str]
+) -> None:
+    url = f"sqlite:///{tmp_path / 'target.db'}"
+    with SqliteBackend.open(url) as target:
+        copied(source, target)
+    ((name, value),) = change.items()
+    with closing(sqlite3.connect(tmp_path / "target.db")) as raw:
+        raw.execute(f"UPDATE strategy_runs SET {name} = ?", (value,))  # noqa: S608 - a name from above
+        raw.commit()
+    with (
+        SqliteBackend.open(url) as target,
+        pytest.raises(StorageError, match="it had another state of the run"),
+    ):
+        copied(source, target)
+
+
+class Forgetful(MemoryStorage):
+    """Does not keep one thing that runs say."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        kept, give = self.strategies, self.strategies.run
+        kept.run = lambda run_id: replace(give(run_id), **{name: None if name == "finished_at" else {}})  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("name", ["finished_at", "timings"])
+def test_copy_to_a_storage_that_forgets_what_runs_say_is_refused(name: str) -> None:
+    source = MemoryStorage()
+    source.strategies.save_run(made_run(1, finished_at=WHEN, timings={"run": 1.5}))
+    with pytest.raises(StorageError, match="does not give back"):
+        copied(source, Forgetful(name))
 
 
 def test_restoring_signals_without_metadata_or_of_others_is_refused(tmp_path: Path) -> None:

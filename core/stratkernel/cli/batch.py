@@ -103,7 +103,7 @@ def execute(arguments: argparse.Namespace) -> int:
         table_path("--output", arguments.output)
     kernel = open_kernel(arguments)
     warn_of_broken_plugins(kernel, verbose=arguments.verbose)
-    with database_of(kernel, arguments) as database:
+    with database_of(kernel, arguments, makes=not arguments.no_save) as database:
         with stopping(at_once=True):
             prepared = _prepare(kernel, arguments, database)
         result = _run(kernel, arguments, prepared, database)

@@ -65,7 +65,7 @@ def execute(arguments: argparse.Namespace) -> int:
         gaps=GapRule(chosen.gaps, chosen.max_gap),
         extra_timeframes=chosen.extra_timeframes,
     )
-    with database_of(kernel, arguments) as database:
+    with database_of(kernel, arguments, makes=False) as database:
         candles = load_candles(kernel, arguments, database)
         warn_of_broken_plugins(kernel, verbose=arguments.verbose)
         own = [name for name, source in chosen.extra_timeframes.items() if source == VENUE]

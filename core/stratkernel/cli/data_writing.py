@@ -61,8 +61,8 @@ def _refuse_empty(candles: "CandleStorage", series: "Series", arguments: argpars
     if stored.first is None or stored.last is None:
         raise UnknownNameError(f"{nothing} has no candles")
     raise UnknownNameError(
-        f"{nothing} has no candle from {arguments.start or 'the first'} to {arguments.end or 'the last'}, but "
-        f"{stored.candles:,} from {iso(stored.first)} to {iso(stored.last)} (open times)"
+        f"{nothing} has no candle from {arguments.start or 'the first'} to {arguments.end or 'the last'}; "
+        f"it has {stored.candles:,}, from {iso(stored.first)} to {iso(stored.last)} (open times)"
     )
 
 

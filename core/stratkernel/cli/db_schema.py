@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from stratkernel.cli.candle_flags import add_database_argument
-from stratkernel.cli.database import make_home, require_yes
 from stratkernel.cli.session import open_kernel
 from stratkernel.kernel.errors import StratkernelError, UsageError
 
@@ -61,6 +60,8 @@ def upgrade(arguments: argparse.Namespace) -> int:
             f"{tables.title} knows no partitions; leave --[no-]partition-signals out, or use PostgreSQL"
         )
     if tables.home is not None:
+        from stratkernel.cli.database import make_home
+
         make_home(tables.home)
     _print_changes(tables, "applied", tables.migrations.upgrade(arguments.to))
     if arguments.partition_signals is not None:
@@ -87,6 +88,8 @@ def downgrade(arguments: argparse.Namespace) -> int:
 
     Of a SQLite database a copy is made first, beside it; of a server's make one yourself.
     """
+    from stratkernel.cli.database import require_yes
+
     tables = _tables_of(arguments)
     lost = "all tables of stratkernel" if arguments.revision == "base" else "what only newer tables hold"
     require_yes(arguments, f"take {tables.title} back to {arguments.revision} and delete {lost}")

@@ -101,7 +101,7 @@ def execute(arguments: argparse.Namespace) -> int:
     check_numbers(arguments)
     kernel = open_kernel(arguments)
     warn_of_broken_plugins(kernel, verbose=arguments.verbose)
-    with database_of(kernel, arguments) as database:
+    with database_of(kernel, arguments, makes=not arguments.no_save) as database:
         request = request_of(kernel, arguments, database)
         workshop = workshop_of(kernel.selection)
         try:

@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, ClassVar, Generic, TypeAlias, cast
 
 from typing_extensions import TypeVar
@@ -131,5 +132,18 @@ def indicator(
     `timeframe`, `indicator("ema", period=50, timeframe="1h")`, periods count candles of that timeframe, and
     each row has the value of the newest of these that closed by then.
     """
+    if on == ():
+        try:
+            return _plain_request(which, timeframe, **params)
+        except TypeError:  # a parameter that is no key
+            return IndicatorRequest(which, params, (), timeframe)
     inputs = on if isinstance(on, tuple) else (on,)
     return IndicatorRequest(which, params, inputs, timeframe)
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _plain_request(
+    which: str | type[BaseIndicator[Any]], timeframe: str | None, /, **params: Any
+) -> IndicatorRequest:
+    """A request that is asked for again is the same object: grids ask for the same many times."""
+    return IndicatorRequest(which, params, (), timeframe)

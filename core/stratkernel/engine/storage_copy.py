@@ -179,8 +179,7 @@ def _hash(record: RunRecord, signals: StoredSignals, checkpoints: Iterable[Check
         list(record.span), record.candles, record.starred, record.batch, record.error, dict(record.metrics),
         dict(record.quality), dict(record.costs), record.started_at.isoformat(), record.engine_version,
         record.finished_at and record.finished_at.isoformat(), dict(record.timings), run.strategy,
-        run.strategy_name, run.plugin_version, dict(run.strategy_config), run.venue, run.symbol,
-        run.timeframe, run.origin,
+        run.strategy_name, run.venue, run.symbol, run.timeframe, run.origin,
     ]  # fmt: skip
     digest.update(canonical_json([about, [signals.status[i] for i in order]]).encode())
     for i in order if metadata else ():

@@ -3,11 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-import numpy as np
-
-from stratkernel.contracts.arrays import FloatArray, read_only
 from stratkernel.contracts.columns import CANDLE_COLUMNS, Columns
-from stratkernel.contracts.events import Events
 from stratkernel.contracts.indicator import BaseIndicator, IndicatorRequest
 from stratkernel.contracts.strategy import StrategyData
 from stratkernel.engine.crossings import Crossing
@@ -15,7 +11,6 @@ from stratkernel.engine.factory import IndicatorFactory
 from stratkernel.engine.graph_nodes import Computed, Node, NodeInput, advance_node
 from stratkernel.engine.indicator_cache import IndicatorCache, NodeColumns, column_bytes
 from stratkernel.engine.indicator_graph import IndicatorGraph, create_indicator_key
-from stratkernel.engine.kernels.sweep_crossings import CrossingScratch, Pair, at_once, crossings_of_pairs
 from stratkernel.engine.output_checks import Column
 from stratkernel.engine.sweep_nodes import (
     MadeIndicator,
@@ -26,11 +21,9 @@ from stratkernel.engine.sweep_nodes import (
     start_of,
     structure_key,
 )
+from stratkernel.engine.sweep_waiting import WaitingCrossings
 from stratkernel.engine.timeframe_plan import TimeframePlan
 from stratkernel.kernel.registry import Item
-
-_NODE_BYTES: Final = 1_000
-"""About what a node needs beside its columns."""
 
 
 class SharedColumns:
@@ -62,9 +55,7 @@ class SharedColumns:
         self._made_by_key: dict[tuple[str, type], MadeIndicator] = {}
         self._aliases: set[str] = set()
         self._seen: dict[int, SharedNode] = {}
-        self._waiting: list[SharedNode] = []
-        self._at_once = at_once(len(columns))
-        self._scratch = CrossingScratch.of(len(columns), self._at_once)
+        self._waiting = WaitingCrossings(columns)
         self._begin_anew()
 
     def read(self, requests: Mapping[str, IndicatorRequest]) -> "Reading":
@@ -77,21 +68,17 @@ class SharedColumns:
         if self._held > self._most_held:
             self._begin_anew()
         self._seen.clear()
-        seen, plain = self._seen, self._plain
+        seen, known = self._seen, self._known
         found: list[tuple[str, SharedNode, str]] = []
         start, nullable = 0, False
         for alias, request in requests.items():
             if alias not in self._aliases:
                 self._check_alias(alias)
-            if request.__class__ is not IndicatorRequest:
-                raise UnusualRequestError(request)
-            node = seen.get(id(request))
+            place = id(request)
+            node = known.get(place) or seen.get(place)
             if node is None:
-                if not request.inputs and request.timeframe is None:
-                    node = plain.get(asked_key(request))
-                if node is None:
-                    node = self._asked_for(request)
-                seen[id(request)] = node
+                node = self._asked_for(request)
+            seen[place] = node
             output = request.output or node.only
             if output is None:
                 found += [(f"{alias}.{each}", node, each) for each in node.starts]
@@ -128,6 +115,9 @@ class SharedColumns:
         """Let go of everything; what the cache holds is not lost."""
         self._nodes: dict[tuple[Any, ...], SharedNode] = {}
         self._plain: dict[tuple[Any, ...], SharedNode] = {}
+        self._known: dict[int, SharedNode] = {}
+        """Nodes by the id of a request, which stands for as long as that is among `_asked`."""
+        self._asked: list[IndicatorRequest] = []
         self._candles_from: dict[int, Columns] = {}
         self._seen.clear()
         self._held = 0
@@ -139,6 +129,8 @@ class SharedColumns:
 
     def _asked_for(self, request: IndicatorRequest) -> SharedNode:
         """The node of a strategy's request, which may be on a higher timeframe."""
+        if request.__class__ is not IndicatorRequest:
+            raise UnusualRequestError(request)
         if request.indicator is Crossing:
             node = self._crossing(request)
             if node is not None:
@@ -217,6 +209,8 @@ class SharedColumns:
             node = self._nodes[place] = self._new(made, sources)
         if not request.inputs:
             self._plain[asked] = node
+            self._known[id(request)] = node
+            self._asked.append(request)
         return node
 
     def _remembered(self, request: IndicatorRequest) -> MadeIndicator:
@@ -284,7 +278,7 @@ class SharedColumns:
         for inner, _ in node.inputs:
             if inner is not None and inner.columns is None:
                 self._compute(inner)
-        self._waiting.append(node)
+        self._waiting.add(node)
 
     def _compute(self, node: SharedNode) -> None:
         made = node.made
@@ -300,31 +294,8 @@ class SharedColumns:
         self._held += column_bytes(node.columns)
 
     def compute_waiting(self) -> None:
-        """What `Crossing.advance` gives, without its checks, for all that wait."""
-        if not self._waiting:
-            return
-        waiting = [node for node in self._waiting if node.columns is None]
-        self._waiting.clear()
-        for first in range(0, len(waiting), self._at_once):
-            nodes = waiting[first : first + self._at_once]
-            pairs = [self._pair(node) for node in nodes]
-            for node, (rows, side) in zip(nodes, crossings_of_pairs(pairs, self._scratch), strict=True):
-                up_first = (side > 0) == (len(rows) % 2 == 1)
-                events = Events(rows, _alternating(up_first, len(rows)), self._length - node.begin)
-                node.columns = {"crossing": events}
-                self._held += rows.nbytes + _NODE_BYTES
-
-    def _pair(self, node: SharedNode) -> Pair:
-        (line, of_line), (other, of_other), (unit, of_unit) = node.inputs
-        assert node.made is not None
-        assert node.made.crosses is not None
-        return Pair(
-            self._whole(line, of_line),
-            self._whole(other, of_other),
-            self._whole(unit, of_unit),
-            self._length - node.begin,
-            node.made.crosses,
-        )
+        """The crossings that were read since the last time."""
+        self._held += self._waiting.compute()
 
     def _full_key(self, node: SharedNode) -> str:
         inputs = [name if inner is None else f"{self._full_key(inner)}.{name}" for inner, name in node.inputs]
@@ -343,26 +314,6 @@ class SharedColumns:
         done, _ = advance_node(whole, self.columns, computed, made.indicator.initial_state(), 0)
         return done.columns
 
-    def _whole(self, inner: SharedNode | None, output: str) -> FloatArray:
-        """An input from its first row on, which may lie before that from which it is used."""
-        if inner is None:
-            return self.columns[output]
-        assert inner.columns is not None
-        column = inner.columns[output]
-        return column.dense() if isinstance(column, Events) else column
-
 
 class _HigherTimeframeError(Exception):
     """A request is of another timeframe than the candles."""
-
-
-_DIRECTIONS: Final = np.where(np.arange(1 << 12) % 2 == 0, 1.0, -1.0)
-_DIRECTIONS.flags.writeable = False
-
-
-def _alternating(up_first: bool, count: int) -> FloatArray:
-    """+1.0 and -1.0 in turns, read-only."""
-    first = 0 if up_first else 1
-    if first + count <= len(_DIRECTIONS):
-        return _DIRECTIONS[first : first + count]
-    return read_only(np.where(np.arange(first, first + count) % 2 == 0, 1.0, -1.0))

@@ -37,6 +37,7 @@ class Combinations:
         self._fixed = dict(grid.fixed)
         self._last: Sequence[Any] = grid.axes[-1].values if grid.axes else ()
         self._last_name = grid.axes[-1].name if grid.axes else ""
+        self._count = len(self._last)
         self._prefix = -1
         self._before: dict[str, Any] = {}
         self._exits = exits.to_dict()
@@ -67,9 +68,9 @@ class Combinations:
 
     def _given(self, index: int) -> dict[str, Any]:
         """The parameters of a combination; of neighbours all but the last axis are the same."""
-        if not self._last:
+        if not self._count:
             return dict(self._fixed)
-        prefix, place = divmod(index, len(self._last))
+        prefix, place = divmod(index, self._count)
         if prefix != self._prefix:
             self._before = self.grid[index]
             self._prefix = prefix

@@ -9,7 +9,7 @@ else than it does alone, is asked for each combination on its own.
 
 from collections.abc import Sequence
 from inspect import getattr_static
-from typing import Any, Final, NamedTuple, NoReturn
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +23,8 @@ from stratkernel.engine.sweep_columns import SharedColumns
 from stratkernel.engine.sweep_nodes import Reading
 
 _OWN: Final = {"strategy_name", "params"}
-_APART: Final = 16
-"""Of the first group one in so many is asked alone too; of those that follow the last."""
+_APART: Final = 11
+"""Of the first group one in so many is asked alone too, of those that follow the last one."""
 _PLAIN: Final = (bool, int, float, str)
 
 
@@ -69,9 +69,10 @@ class Together:
             joined = self._joined(strategies, readings, starts, lengths)
             last = len(strategies) - 1
             compared = (last,) if self._compared else range(last, -1, -_APART)
-            self._goes_well = joined is not None and all(
-                self._says_the_same(strategies[one], readings[one], joined, one) for one in compared
-            )
+            # first, and copied: a strategy may give the same arrays again
+            alone = [(one, self._alone(strategies[one], readings[one])) for one in compared]
+            joined = self._joined(strategies, readings, starts, lengths)
+            self._goes_well = joined is not None and all(_says(joined, one, said) for one, said in alone)
         except (Exception, SystemExit):  # noqa: BLE001 - asked one by one, it is told what is wrong
             self._goes_well = False
         self._compared = True
@@ -102,22 +103,33 @@ class Together:
             return None
         return JoinedSignals(given, bounds, offsets, starts, starts + (self._window - 1))
 
-    def _says_the_same(
-        self, strategy: BaseStrategy[Any], reading: Reading, joined: JoinedSignals, number: int
-    ) -> bool:
-        """Whether a strategy that is asked alone, too, says what it is taken to say."""
-        data, _ = self._shared.data_for(reading)
-        alone = strategy.calculate(data)
-        together = joined.signals
-        if not _in_good_shape(alone) or (alone.details is None) != (together.details is None):
-            return False
-        part = slice(int(joined.bounds[number]), int(joined.bounds[number + 1]))
-        return (
-            strategy.__dict__.keys() == _OWN
-            and np.array_equal(alone.rows, together.rows[part] - joined.offsets[number])
-            and np.array_equal(alone.types, together.types[part])
-            and (alone.details is not None or np.array_equal(alone.confidence, together.confidence[part]))
+    def _alone(self, strategy: BaseStrategy[Any], reading: Reading) -> "_Said | None":
+        """What a strategy says that is asked alone; None where it keeps something, or says nonsense."""
+        given = strategy.calculate(self._shared.data_for(reading)[0])
+        if strategy.__dict__.keys() != _OWN or not _in_good_shape(given):
+            return None
+        return _Said(
+            given.rows.copy(), given.types.copy(), given.confidence.copy() if given.details is None else None
         )
+
+
+class _Said(NamedTuple):
+    rows: npt.NDArray[Any]
+    types: npt.NDArray[Any]
+    confidence: npt.NDArray[Any] | None
+
+
+def _says(joined: JoinedSignals, number: int, said: _Said | None) -> bool:
+    """Whether that is what a combination is taken to say."""
+    signals = joined.signals
+    if said is None or (said.confidence is None) != (signals.details is not None):
+        return False
+    part = slice(int(joined.bounds[number]), int(joined.bounds[number + 1]))
+    return (
+        np.array_equal(said.rows, signals.rows[part] - joined.offsets[number])
+        and np.array_equal(said.types, signals.types[part])
+        and (said.confidence is None or np.array_equal(said.confidence, signals.confidence[part]))
+    )
 
 
 class _WithheldError(Exception):
@@ -130,9 +142,10 @@ class _Reach:
     def __init__(self) -> None:
         self.too_far = False
 
-    def refuse(self, what: str) -> NoReturn:
+    def beyond(self, what: str) -> _WithheldError:
+        """The error to raise for it."""
         self.too_far = True
-        raise _WithheldError(what)
+        return _WithheldError(what)
 
 
 class _SharedParams:
@@ -152,16 +165,15 @@ class _SharedParams:
             return agreed[name]
         if name == "__class__":
             return own(self, "_model")
-        own(self, "_reach").refuse(name)
+        raise own(self, "_reach").beyond(name)
 
     def __eq__(self, other: object) -> bool:
-        object.__getattribute__(self, "_reach").refuse("==")
+        raise object.__getattribute__(self, "_reach").beyond("==")
 
-    def __hash__(self) -> int:
-        object.__getattribute__(self, "_reach").refuse("hash")
+    __hash__ = None  # type: ignore[assignment]  # asking for it fails
 
     def __repr__(self) -> str:
-        object.__getattribute__(self, "_reach").refuse("repr")
+        raise object.__getattribute__(self, "_reach").beyond("repr")
 
 
 class _JoinedEvents(StrategyData):
@@ -176,7 +188,7 @@ class _JoinedEvents(StrategyData):
         self._reach = reach
 
     def __getattr__(self, name: str) -> Any:
-        self._reach.refuse(name)
+        raise self._reach.beyond(name)
 
     def column(self, name: str) -> Events:
         return self.events(name)
@@ -188,7 +200,7 @@ class _JoinedEvents(StrategyData):
             alias, node, output = reading.found[place]
             part = node.rows_from(output, reading.start)
             if alias != name or not isinstance(part, Events):
-                self._reach.refuse(name)
+                raise self._reach.beyond(name)
             rows.append(part.rows)
             values.append(part.values)
         moved = np.concatenate(rows)

@@ -31,6 +31,8 @@ _GROUP: Final = 128
 """Combinations that are read, then decided, then added together."""
 _FEW: Final = 4
 """Combinations from which it pays to ask their strategies together."""
+_GROUP_ROWS: Final = 1 << 21
+"""Candles that a group may look at, one combination after the other: its signals stay few."""
 
 
 class _Combination:
@@ -83,7 +85,8 @@ class SweepWork:
     def take(self, indices: Iterable[int]) -> None:
         """Take combinations, some at a time, each step for all of them: its code stays in the cache."""
         made = self._make(indices)
-        while group := list(islice(made, _GROUP)):
+        size = max(_FEW, min(_GROUP, _GROUP_ROWS // len(self._folded)))
+        while group := list(islice(made, size)):
             if self._only is not None and not self._is_fold:
                 _read(group, self._only)
             if not self._add_together(group):

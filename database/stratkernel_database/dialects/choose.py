@@ -19,8 +19,8 @@ def parse_url(url: str) -> sa.URL:
         return sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
         raise UsageError(
-            f"the {scheme_of(url) or 'text'} given as database is no URL; expected sqlite:///folder/name.db or "
-            "postgresql://user:password@host:5432/name"
+            f"the {scheme_of(url) or 'text'} given as database is no URL; expected sqlite:///folder/name.db "
+            "or postgresql://user:password@host:5432/name"
         ) from None
 
 

@@ -22,17 +22,23 @@ from stratkernel.contracts.stored import (
     StoredSeries,
 )
 from stratkernel.contracts.timeframes import Timeframe
-from stratkernel.kernel.errors import CandleConflictError, UnknownNameError, UsageError, did_you_mean
+from stratkernel.kernel.errors import CandleConflictError, UsageError
 from stratkernel_database.models import market_data, market_series, quarantined_candles
 from stratkernel_database.repositories.base import BaseRepository, log
 from stratkernel_database.repositories.comparison import compare
 from stratkernel_database.repositories.quarantine import quarantine_columns, quarantined_from
+from stratkernel_database.repositories.series_rows import (
+    find_series,
+    is_series,
+    known_series,
+    place_of,
+    stored_series,
+)
 
 _TYPES: Final = {"open_time": np.int64} | dict.fromkeys(CANDLE_COLUMNS, np.float64)
 _PART: Final = 262_144
 
 Arrays: TypeAlias = dict[str, npt.NDArray[Any]]
-Row: TypeAlias = sa.Row[Any]
 
 
 class MarketDataRepository(BaseRepository, CandleStorage):
@@ -43,7 +49,7 @@ class MarketDataRepository(BaseRepository, CandleStorage):
     ) -> list[StoredSeries]:
         wanted = {"symbol": symbol, "timeframe": timeframe, "venue": venue}
         chosen = [market_series.c[name] == value for name, value in wanted.items() if value is not None]
-        return self._read(lambda connection: _stored(connection, *chosen))
+        return self._read(lambda connection: stored_series(connection, *chosen))
 
     def write(self, candles: Candles, *, overwrite: bool = False) -> CandleWrite:
         if len(candles) == 0:
@@ -56,7 +62,7 @@ class MarketDataRepository(BaseRepository, CandleStorage):
         facts = {"calendar": calendar.value, "calendar_given": calendar_given, "omits_empty": omits_empty}
 
         def work(connection: sa.Connection) -> None:
-            number = _known(connection, series).id
+            number = known_series(connection, series).id
             connection.execute(sa.update(market_series).where(market_series.c.id == number).values(facts))
 
         self._write(work)
@@ -83,8 +89,8 @@ class MarketDataRepository(BaseRepository, CandleStorage):
 
     def delete(self, series: Series) -> int:
         def work(connection: sa.Connection) -> int:
-            found = _find(connection, series, lock=True)
-            aside = sa.delete(quarantined_candles).where(*_is(quarantined_candles, series))
+            found = find_series(connection, series, lock=True)
+            aside = sa.delete(quarantined_candles).where(*is_series(quarantined_candles, series))
             connection.execute(aside)
             if found is None:
                 return 0
@@ -104,12 +110,12 @@ class MarketDataRepository(BaseRepository, CandleStorage):
     def quarantined(self, series: Series | None = None) -> list[QuarantinedCandle]:
         select = sa.select(quarantined_candles).order_by(quarantined_candles.c.id)
         if series is not None:
-            select = select.where(*_is(quarantined_candles, series))
+            select = select.where(*is_series(quarantined_candles, series))
         rows = self._read(lambda connection: connection.execute(select).all())
         # here, since where NULL and capital letters come differs from server to server
         return sorted(
             map(quarantined_from, rows),
-            key=lambda each: (*_place(each.series), each.open_time is not None, each.open_time or 0),
+            key=lambda each: (*place_of(each.series), each.open_time is not None, each.open_time or 0),
         )
 
     def _store(self, connection: sa.Connection, candles: Candles, overwrite: bool) -> CandleWrite:
@@ -148,7 +154,7 @@ class MarketDataRepository(BaseRepository, CandleStorage):
         key = {"venue": series.venue, "symbol": series.symbol, "timeframe": series.timeframe}
         row = {name: [value] for name, value in {**key, **facts}.items()}
         self._dialect.insert_new(connection, market_series, row)
-        found = _find(connection, series, lock=True)
+        found = find_series(connection, series, lock=True)
         assert found is not None  # noqa: S101 - it was made, if need be, in this transaction
         if (found.calendar, found.omits_empty) != (candles.calendar.value, candles.omits_empty):
             was, new = (
@@ -170,7 +176,7 @@ class MarketDataRepository(BaseRepository, CandleStorage):
         end: int | None,
         limit: int | None = None,
     ) -> Candles:
-        found = _known(connection, series)
+        found = known_series(connection, series)
         select = _select(found.id, start, end).limit(limit)
         arrays = self._dialect.read_columns(connection, select, _TYPES)
         open_time: IntArray = arrays["open_time"]
@@ -199,8 +205,8 @@ class MarketDataRepository(BaseRepository, CandleStorage):
         return read_only(np.isin(open_time, times)) if len(times) else None
 
     def _coverage(self, connection: sa.Connection, series: Series) -> Coverage:
-        found = _known(connection, series)
-        (stored,) = _stored(connection, market_series.c.id == found.id)
+        found = known_series(connection, series)
+        (stored,) = stored_series(connection, market_series.c.id == found.id)
         if stored.omits_empty:
             return Coverage(stored, ())
         table = market_data.c
@@ -232,82 +238,8 @@ def _columns(candles: Candles, number: int, rows: BoolArray) -> Arrays:
     return {"series": np.full(len(chosen["open_time"]), number, dtype=np.int64), **chosen}
 
 
-def _is(table: sa.Table, series: Series) -> list[sa.ColumnElement[bool]]:
-    return [
-        table.c.venue == series.venue,
-        table.c.symbol == series.symbol,
-        table.c.timeframe == series.timeframe,
-    ]
-
-
 def _series_of(candles: Candles) -> Series:
     return Series(candles.symbol, candles.timeframe.name, candles.venue)
-
-
-def _find(connection: sa.Connection, series: Series, *, lock: bool = False) -> Row | None:
-    select = sa.select(market_series).where(*_is(market_series, series))
-    return connection.execute(select.with_for_update() if lock else select).one_or_none()
-
-
-def _known(connection: sa.Connection, series: Series) -> Row:
-    """The row of a series. Raises `UnknownNameError`, which says which there are."""
-    found = _find(connection, series)
-    if found is not None:
-        return found
-    table = market_series.c
-    select = sa.select(table.symbol, table.timeframe, table.venue)
-    stored = sorted((Series(*row) for row in connection.execute(select)), key=_place)
-    names = [str(each) for each in stored]
-    if not names:
-        raise UnknownNameError(f"no candles of {series} are stored, nor any others; import some first")
-    more = f" and {len(names) - 20} more" if len(names) > 20 else ""
-    raise UnknownNameError(
-        f"no candles of {series} are stored.{did_you_mean(str(series), names)} "
-        f"Stored are: {', '.join(names[:20])}{more}"
-    )
-
-
-def _stored(connection: sa.Connection, *chosen: sa.ColumnElement[bool]) -> list[StoredSeries]:
-    data, table = market_data.c, market_series.c
-    spans = (
-        sa.select(
-            data.series,
-            sa.func.count().label("candles"),
-            sa.func.min(data.open_time).label("first"),
-            sa.func.max(data.open_time).label("last"),
-        )
-        .where(data.series.in_(sa.select(table.id).where(*chosen)))
-        .group_by(data.series)
-        .subquery()
-    )
-    select = (
-        sa.select(
-            market_series,
-            sa.func.coalesce(spans.c.candles, 0).label("candles"),
-            spans.c.first,
-            spans.c.last,
-        )
-        .join_from(market_series, spans, table.id == spans.c.series, isouter=True)
-        .where(*chosen)
-    )
-    found = [
-        StoredSeries(
-            Series(row.symbol, row.timeframe, row.venue),
-            Calendar(row.calendar),
-            bool(row.omits_empty),
-            row.candles,
-            row.first,
-            row.last,
-            bool(row.calendar_given),
-        )
-        for row in connection.execute(select)
-    ]
-    return sorted(found, key=lambda stored: _place(stored.series))
-
-
-def _place(series: Series) -> tuple[str, str, str]:
-    """Where a series stands among others, whatever the language that a server sorts by."""
-    return series.symbol, series.timeframe, series.venue
 
 
 def _facts(calendar: str, omits_empty: bool) -> str:

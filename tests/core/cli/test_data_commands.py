@@ -9,6 +9,7 @@ import pytest
 
 from both_databases import on_both_databases
 from cli_output import as_json
+from stratkernel.contracts.admission_report import explain_rules
 from stratkernel.contracts.stored import Series
 from stratkernel.testing.candles import candles_from_close, random_walk
 
@@ -262,7 +263,9 @@ def test_data_import_puts_dropped_rows_aside_with_their_reason(
     assert (checked["missing"], len(checked["gaps"])) == (2, 2)
     text = stratkernel("data", "check")
     assert text.code == 0
-    assert "2 bad candles were put aside" in text.out
+    assert "2 bad candles were put aside:" in text.out
+    assert "1  volume: expected a volume of 0 or more\n" in text.out
+    assert "1  volume: expected a number\n" in text.out
     assert "2 candles are missing, in 2 gaps" in text.out
 
 
@@ -331,7 +334,7 @@ def test_data_import_of_a_large_file_goes_through_in_parts(
         (["import", "candles.csv", "--symbol", "x" * 201], 2, "1 to 200 letters"),
         (["import", "naive.csv"], 2, "--tz"),
         (["import", "candles.csv", "--database", "mysql://x/y"], 2, "no storage back-end opens mysql://"),
-        (["import", "candles.csv", "--database", "nonsense"], 2, "no storage back-end opens 'nonsense'"),
+        (["import", "candles.csv", "--database", "nonsense"], 2, "given as database is no URL"),
         (["export", "--symbol", "A/C", "-o", "x.csv"], 2, "Did you mean 'A/B'? There are: A/B 1h."),
         (["export", "--symbol", "A/B", "--timeframe", "4h", "-o", "x.csv"], 2, "There are: A/B 1h."),
         (["export", "--symbol", "A/B", "--timeframe", "4", "-o", "x.csv"], 2, "unknown timeframe"),
@@ -339,6 +342,16 @@ def test_data_import_of_a_large_file_goes_through_in_parts(
         (["export", "--symbol", "A/B", "-o", "no/x.csv"], 2, "there is no folder no"),
         (["export", "--symbol", "A/B", "-o", "x.xls"], 2, "expected a file that ends in .csv"),
         (["export", "--symbol", "A/B", "-o", "x.csv", "--from", "2024-01-01T10:00"], 2, "names no time zone"),
+        (
+            ["export", "--symbol", "A/B", "-o", "x.csv", "--from", "2005-01-01", "--to", "2001-01-01"],
+            2,
+            "nothing lies between",
+        ),
+        (
+            ["export", "--symbol", "A/B", "-o", "x.csv", "--from", "2031-01-01"],
+            2,
+            "written to x.csv: A/B 1h has no candle from 2031-01-01 to the last; it has 600, from",
+        ),
         (["delete", "--symbol", "A/C", "--yes"], 2, "There are: A/B 1h."),
         (["check", "A/C"], 2, "There are: A/B 1h."),
     ],
@@ -369,6 +382,20 @@ def test_data_export_that_fails_leaves_the_old_file(
     assert outcome.code == 1
     assert "No space left" in outcome.err
     assert Path("out.csv").read_text() == "old"
+
+
+def test_data_export_without_a_candle_leaves_the_old_file(stratkernel: Any, imported: pd.DataFrame) -> None:
+    Path("out.csv").write_text("old")
+    assert stratkernel("data", "export", "--symbol", "A/B", "-o", "out.csv", "--to", "2001-01-01").code == 2
+    assert Path("out.csv").read_text() == "old"
+
+
+def test_rules_that_a_candle_broke_are_explained_in_plain_words() -> None:
+    assert explain_rules("high: positive, high: high, close: readable") == (
+        "high: expected a price above 0, high must be at least max(open, close), close: expected a number"
+    )
+    assert explain_rules("open_time: readable") == "open_time: expected a time"
+    assert explain_rules("another row has its time") == "another row has its time"
 
 
 def test_data_series_of_several_venues_and_timeframes_are_told_apart(

@@ -1,5 +1,6 @@
 """`stratkernel db`: tables, copies, retention, on both databases."""
 
+import errno
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -102,7 +103,7 @@ def test_db_upgrade_of_the_default_makes_the_home(stratkernel: Any, tmp_path: Pa
 
 def test_db_downgrade_takes_the_tables_away_after_a_copy_on_sqlite(stratkernel: Any, home: Path) -> None:
     stratkernel("db", "upgrade")
-    done = stratkernel("db", "downgrade", "base")
+    done = stratkernel("db", "downgrade", "base", "--yes")
     assert done.code == 0
     backup = home / "stratkernel.db.before-base.backup"
     assert done.out.splitlines()[:2] == [
@@ -116,10 +117,10 @@ def test_db_downgrade_takes_the_tables_away_after_a_copy_on_sqlite(stratkernel: 
     ("arguments", "code", "said"),
     [
         (("downgrade",), 2, "REVISION"),
-        (("downgrade", "0042"), 2, "no revision '0042'; there are: 0001"),
+        (("downgrade", "0042", "--yes"), 2, "no revision '0042'; there are: 0001"),
         (("upgrade", "--to", "x"), 2, "no revision 'x'; there are: 0001"),
         (("current", "--database", "oracle://x"), 2, "no storage back-end opens oracle://"),
-        (("current", "--database", "nonsense"), 2, "no storage back-end opens 'nonsense'"),
+        (("current", "--database", "nonsense"), 2, "given as database is no URL"),
         (("vacuum",), 2, "unknown command 'db vacuum'"),
         (("backup", "no/such/folder.db"), 2, "no such folder"),
     ],
@@ -137,10 +138,43 @@ def test_db_with_what_it_does_not_know_is_a_usage_error(
 def test_s7_db_of_a_newer_stratkernel_is_refused_by_every_command(stratkernel: Any, url: str) -> None:
     stratkernel("db", "upgrade")
     set_revision(url, "0999")
-    for command in (("upgrade",), ("check",), ("downgrade", "base"), ("clean",)):
+    for command in (("upgrade",), ("check",), ("downgrade", "base", "--yes"), ("clean",)):
         done = stratkernel("db", *command)
         assert done.code == 1
         assert "was made by a newer stratkernel" in done.err
+
+
+def test_db_current_of_a_newer_stratkernel_says_that_it_is_refused(stratkernel: Any, url: str) -> None:
+    stratkernel("db", "upgrade")
+    assert stratkernel("db", "current").code == 0
+    set_revision(url, "0999")
+    done = stratkernel("db", "current")
+    assert (done.code, done.err) == (1, "")
+    assert "revision 0999" in done.out
+    assert "refuses this database, which a newer one made: upgrade stratkernel" in done.out
+
+
+def test_db_downgrade_needs_a_yes(stratkernel: Any, url: str, home: Path) -> None:
+    stratkernel("db", "upgrade")
+    asked = stratkernel("db", "downgrade", "base")
+    assert (asked.code, asked.out) == (2, "")
+    assert "delete all tables of stratkernel, for good; say --yes if you mean it" in asked.err
+    assert "revision 0001, the newest" in stratkernel("db", "current").out
+    assert list(home.glob("*.backup")) == []
+
+
+def test_db_backup_that_cannot_be_written_names_the_file_that_was_asked_for(
+    stratkernel: Any, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stratkernel("db", "upgrade")
+
+    def refuse(path: Path, **_: Any) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(path))
+
+    monkeypatch.setattr(Path, "touch", refuse)
+    done = stratkernel("db", "backup", str(home / "copy.db"))
+    assert (done.code, done.out) == (1, "")
+    assert done.err == f"stratkernel: {home / 'copy.db'}: Read-only file system\n"
 
 
 def test_db_messages_show_no_password(stratkernel: Any, home: Path) -> None:
@@ -231,7 +265,7 @@ def test_live_table_keeps_its_checksum_through_all_that_is_done_beside_it(
     assert "2 runs and 8 signals deleted" in stratkernel("db", "clean").out
     assert live_checksum(url) == before
     assert stratkernel("db", "check").code == 0
-    assert stratkernel("db", "downgrade", "base").code == 0
+    assert stratkernel("db", "downgrade", "base", "--yes").code == 0
     assert live_checksum(url) == before
     assert stratkernel("db", "upgrade").code == 0
     assert live_checksum(url) == before

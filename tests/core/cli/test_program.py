@@ -88,7 +88,7 @@ def test_argument_of_wrong_type_is_a_usage_error(stratkernel: Any, monkeypatch: 
         (
             FileNotFoundError(2, "No such file", "x.csv"),
             1,
-            "FileNotFoundError: [Errno 2] No such file: 'x.csv'",
+            "stratkernel: x.csv: No such file\n",
         ),
         (
             ZeroDivisionError("oops"),

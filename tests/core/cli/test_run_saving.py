@@ -203,6 +203,16 @@ def test_run_from_the_database_with_bad_input_is_one_message(
     assert "Traceback" not in outcome.err
 
 
+@pytest.mark.parametrize("choice", ["reject", "repair", "flag"])
+def test_run_of_stored_candles_refuses_bad_candles_as_it_does_other_flags_of_files(
+    stratkernel: Any, stored: str, choice: str
+) -> None:
+    for more in ((), ("--stream",)):
+        outcome = stratkernel("run", "macd", "--symbol", "A", "--bad-candles", choice, *more)
+        assert (outcome.code, outcome.out) == (2, "")
+        assert "--bad-candles says how to read a file; say --data FILE too, or leave it out" in outcome.err
+
+
 def test_run_over_an_empty_database_says_how_to_fill_it(stratkernel: Any, database: str) -> None:
     outcome = stratkernel("run", "rsi", "--symbol", "T/T")
     assert outcome.code == 2

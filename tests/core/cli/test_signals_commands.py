@@ -81,11 +81,60 @@ def test_signals_export_filters(stratkernel: Any, runs: dict[str, Any]) -> None:
     check(between, "--from", start, "--to", end)
 
 
-def test_signals_export_of_nothing_has_a_header(stratkernel: Any, runs: dict[str, Any]) -> None:
-    outcome = stratkernel("signals", "export", "--symbol", "Z", "-o", "none.csv")
+def test_signals_export_of_a_run_without_signals_has_a_header(stratkernel: Any, runs: dict[str, Any]) -> None:
+    limits = ("--param", "oversold=1", "--param", "overbought=99")
+    assert stratkernel("run", "rsi", "--symbol", "A", *limits, "--save").code == 0
+    outcome = stratkernel("signals", "export", "--run", "last", "-o", "none.csv")
     assert (outcome.code, outcome.out) == (0, "wrote 0 signals of 0 runs to none.csv\n")
     assert Path("none.csv").read_text().startswith(",".join(FIRST_COLUMNS))
-    assert exported(stratkernel, "--symbol", "Z").empty
+    assert exported(stratkernel, "--run", "last").empty
+
+
+@on_both_databases
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--strategy", "nosuch"), "is of the strategy 'nosuch'. There are: macd, rsi"),
+        (("--symbol", "NOPE"), "is of the symbol 'NOPE'. There are: A, B"),
+        (("--timeframe", "4h"), "is of the timeframe '4h'. There are: 1h"),
+        (("--timeframe", "7q"), "unknown timeframe"),
+        (("--strategy", "macd", "--symbol", "B"), "is of all that together"),
+        (("--run", "last", "--symbol", "NOPE"), "is of the symbol 'NOPE'"),
+        (("--from", "2005-01-01", "--to", "2001-01-01"), "nothing lies between"),
+        (("--from", "2024-01-01", "--to", "2024-01-01"), "nothing lies between"),
+        (("--from", "2031-01-01"), "no signal is as asked for; without --from"),
+    ],
+)
+def test_signals_export_that_matches_nothing_says_what_there_is_and_leaves_the_old_file(
+    stratkernel: Any, runs: dict[str, Any], flags: tuple[str, ...], said: str
+) -> None:
+    Path("kept.csv").write_text("kept")
+    outcome = stratkernel("signals", "export", *flags, "-o", "kept.csv")
+    assert (outcome.code, outcome.out) == (2, "")
+    assert said in outcome.err
+    assert outcome.err.count("\n") == 1
+    assert Path("kept.csv").read_text() == "kept"
+
+
+def test_signals_export_of_an_empty_database_says_how_to_fill_it(
+    stratkernel: Any, database: str, folder: Path
+) -> None:
+    outcome = stratkernel("signals", "export", "-o", "none.csv")
+    assert outcome.code == 2
+    assert "stratkernel run STRATEGY --data FILE --save" in outcome.err
+    assert not Path("none.csv").exists()
+
+
+@on_both_databases
+def test_signals_of_a_qualified_strategy_are_those_of_its_name(
+    stratkernel: Any, runs: dict[str, Any]
+) -> None:
+    by_name = exported(stratkernel, "--strategy", "rsi")
+    qualified = as_json(stratkernel("runs", "show", runs["rsi"]["run_id"], "--json"))["strategy"]
+    assert qualified == "stratkernel-rsi:rsi"
+    assert exported(stratkernel, "--strategy", qualified).equals(by_name)
+    (counted,) = as_json(stratkernel("signals", "stats", "--strategy", qualified, "--json"))
+    assert counted["count"] == len(by_name) > 0
 
 
 @on_both_databases

@@ -46,9 +46,44 @@ def test_a_server_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_database_that_is_not_there_is_told(postgres_server: PostgresServer) -> None:
     opened = Database(postgres_server.url_of("nowhere"))
-    with pytest.raises(StorageError, match=r"nowhere.*(does not exist on that server|cannot be reached)"):
+    with pytest.raises(StorageError, match=r"nowhere.*does not exist on that server; make it"):
         opened.read(lambda connection: None)
     opened.close()
+
+
+def test_a_user_that_is_not_there_is_told(postgres_server: PostgresServer) -> None:
+    url = sa.make_url(postgres_server.url).set(username="nobody_at_all")
+    opened = Database(url.render_as_string(hide_password=False))
+    with pytest.raises(StorageError, match=r"refused the login.*check user and password"):
+        opened.read(lambda connection: None)
+    opened.close()
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"),
+    [
+        ('FATAL:  password authentication failed for user "me"', StorageError, "check user and password"),
+        ("fe_sendauth: no password supplied", StorageError, "check user and password"),
+        ('FATAL:  no pg_hba.conf entry for host "10.0.0.1"', StorageError, "check user and password"),
+        ('FATAL:  database "lab" does not exist', StorageError, "make it with the server's createdb"),
+        ("FATAL:  sorry, too many clients already", StorageBusyError, "try again"),
+        ("FATAL:  the database system is starting up", StorageBusyError, "try again"),
+        ("Connection refused", StorageError, "check that the server runs"),
+    ],
+)
+def test_what_a_server_says_at_login_is_told_with_what_to_do(
+    database: Database, text: str, kind: type, message: str
+) -> None:
+    error = psycopg.OperationalError(f'connection to server at "127.0.0.1", port 5432 failed: {text}')
+    assert error.sqlstate is None
+    found = database.dialect.translate(error, database.title)
+    assert type(found) is kind
+    assert message in str(found)
+
+
+def test_option_that_the_driver_does_not_know_is_refused() -> None:
+    with pytest.raises(UsageError, match=r"unknown option 'sslmod'\. Did you mean 'sslmode'\?"):
+        Database("postgresql://host/x?sslmod=require")
 
 
 @pytest.mark.parametrize(

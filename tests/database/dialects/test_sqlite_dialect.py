@@ -4,7 +4,9 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 
@@ -205,3 +207,68 @@ def test_reclaim_gives_the_space_of_deleted_rows_back(database: Database, file: 
     database.dialect.reclaim(database.engine)
     assert file.stat().st_size < full_size / 2
     assert database.dialect.size(database.engine) < used / 2
+
+
+def test_a_file_of_another_program_keeps_its_journal(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as bot:
+        bot.execute("CREATE TABLE signals (id INTEGER PRIMARY KEY)")
+        for synchronous in ("normal", "full"):
+            with closing(Database(f"sqlite:///{file}?synchronous={synchronous}")) as opened:
+                opened.write(metadata.create_all)
+                assert pragma(opened, "journal_mode") == "delete"
+                assert pragma(opened, "synchronous") == 2
+        assert bot.execute("PRAGMA journal_mode").fetchone() == ("delete",)
+    assert file.read_bytes()[18:20] == b"\x01\x01"  # the header would say 2 for a write-ahead log
+
+
+def test_a_file_of_another_program_with_a_log_is_written_to_with_it(file: Path) -> None:
+    with closing(sqlite3.connect(file)) as bot:
+        bot.execute("PRAGMA journal_mode = WAL")
+        bot.execute("CREATE TABLE signals (id INTEGER PRIMARY KEY)")
+    with closing(Database(f"sqlite:///{file}")) as opened:
+        assert (pragma(opened, "journal_mode"), pragma(opened, "synchronous")) == ("wal", 1)
+
+
+def test_backup_to_a_full_disk_names_the_target(
+    database: Database, file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(50):
+        add(database, f"{number}" * 2_000)
+    real, target = sqlite3.connect, tmp_path / "small" / "copy.sqlite"
+    target.parent.mkdir()
+
+    def small(path: Path, **options: object) -> sqlite3.Connection:
+        copy: sqlite3.Connection = real(path, **options)  # type: ignore[call-overload]  # as they came
+        copy.execute("PRAGMA max_page_count = 2").close()
+        return copy
+
+    monkeypatch.setattr("stratkernel_database.dialects.sqlite.sqlite3.connect", small)
+    with pytest.raises(StorageFullError, match="no copy was made") as caught, database.plain_errors():
+        database.dialect.backup(database.engine, target)
+    assert str(target) in str(caught.value)
+    assert str(file) not in str(caught.value)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_io_error_on_a_full_disk_is_told_as_one_of_space(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def usage(path: Path) -> SimpleNamespace:
+        asked.append(path)
+        return SimpleNamespace(free=0)
+
+    monkeypatch.setattr("stratkernel_database.dialects.sqlite.shutil.disk_usage", usage)
+    error = sqlite3.OperationalError("disk I/O error")
+    error.sqlite_errorcode = sqlite3.SQLITE_IOERR
+    assert isinstance(database.dialect.translate(error, "a name that is no path"), StorageFullError)
+    assert asked == [Path(str(database.engine.url.database)).parent]
+
+
+def test_integers_that_are_not_exact_as_floats_are_refused_in_plain_words(database: Database) -> None:
+    select = sa.select(sa.literal(2**53).label("open_time"))
+    with pytest.raises(StorageError, match=r"open_time holds integers of 2\*\*53 or more"):
+        database.read(
+            lambda connection: database.dialect.read_columns(connection, select, {"open_time": np.int64})
+        )

@@ -98,6 +98,14 @@ class RetentionChecks:
         assert storage.clean(policy(max_runs=0), now=NOW).runs == ()
         assert set(ids_of(storage.strategies.runs())) == set(ids_of(runs))
 
+    def test_giving_space_back_changes_nothing_else(self, storage: Storage) -> None:
+        runs = sweeps(storage, 4)
+        storage.strategies.delete_runs([run.run_id for run in runs[:3]])
+        before = everything(storage)
+        assert storage.reclaim() >= 0
+        assert storage.reclaim() == 0
+        assert everything(storage) == before
+
     def test_dry_run_only_tells(self, storage: Storage) -> None:
         sweeps(storage, 4)
         before = everything(storage)

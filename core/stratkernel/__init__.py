@@ -60,11 +60,10 @@ if TYPE_CHECKING:
     from stratkernel.engine.factory import IndicatorFactory, StrategyFactory
     from stratkernel.engine.gaps import GapRule
     from stratkernel.engine.grid import Grid
-    from stratkernel.engine.higher_candles import candles_of
     from stratkernel.engine.indicator_cache import IndicatorCache
     from stratkernel.engine.indicator_graph import create_indicator_key
-    from stratkernel.engine.lookahead import check_lookahead
-    from stratkernel.engine.lookahead_report import LookaheadError, LookaheadReport
+    from stratkernel.engine.lookahead.checking import check_lookahead
+    from stratkernel.engine.lookahead.report import LookaheadError, LookaheadReport
     from stratkernel.engine.performance import Costs, Performance, evaluate
     from stratkernel.engine.run import run_strategy
     from stratkernel.engine.run_setup import RunOptions
@@ -74,7 +73,8 @@ if TYPE_CHECKING:
     from stratkernel.engine.streaming.run import StreamedResult, stream_strategy
     from stratkernel.engine.sweep import Sweep, SweepOptions, sweep
     from stratkernel.engine.sweep_result import SweepRows
-    from stratkernel.engine.timeframe_plan import TimeframePlan
+    from stratkernel.engine.timeframes.candles import candles_of
+    from stratkernel.engine.timeframes.plan import TimeframePlan
     from stratkernel.engine.walk_forward import WalkForward
     from stratkernel.kernel.errors import (
         AmbiguousNameError,
@@ -126,11 +126,11 @@ _HOMES: Final = {
     "engine.factory": "IndicatorFactory StrategyFactory",
     "engine.gaps": "GapRule",
     "engine.grid": "Grid",
-    "engine.higher_candles": "candles_of",
+    "engine.timeframes.candles": "candles_of",
     "engine.indicator_cache": "IndicatorCache",
     "engine.indicator_graph": "create_indicator_key",
-    "engine.lookahead": "check_lookahead",
-    "engine.lookahead_report": "LookaheadError LookaheadReport",
+    "engine.lookahead.checking": "check_lookahead",
+    "engine.lookahead.report": "LookaheadError LookaheadReport",
     "engine.performance": "Costs Performance evaluate",
     "engine.run": "run_strategy",
     "engine.run_setup": "RunOptions",
@@ -141,7 +141,7 @@ _HOMES: Final = {
     "engine.walk_forward": "WalkForward",
     "engine.storage": "open_storage",
     "engine.sweep": "Sweep SweepOptions sweep",
-    "engine.timeframe_plan": "TimeframePlan",
+    "engine.timeframes.plan": "TimeframePlan",
     "kernel.errors": (
         "AmbiguousNameError CandleConflictError DataError ParameterError PluginContractError PluginError "
         "SchemaError StateError StorageBusyError StorageError StorageFullError StratkernelError "

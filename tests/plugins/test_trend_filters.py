@@ -29,8 +29,8 @@ from stratkernel import (
     run_strategy,
 )
 from stratkernel.contracts.result import canonical_json
-from stratkernel.engine.resampling import resample_candles
 from stratkernel.engine.stream import StrategyStream
+from stratkernel.engine.timeframes.resampling import resample_candles
 from stratkernel.kernel.kinds import STRATEGY
 
 SHORT: dict[str, dict[str, Any]] = {

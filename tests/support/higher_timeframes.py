@@ -24,7 +24,7 @@ from stratkernel import (
 )
 from stratkernel.contracts.columns import CANDLE_COLUMNS, candle_columns
 from stratkernel.engine.stream import StrategyStream
-from stratkernel.engine.timeframe_plan import TimeframePlan
+from stratkernel.engine.timeframes.plan import TimeframePlan
 from stratkernel.testing.candles import candles_from_close, random_walk
 
 MONDAY = 1_704_067_200_000_000

@@ -50,9 +50,9 @@ def execute(arguments: argparse.Namespace) -> int:
     from stratkernel.cli.parameters import parse_parameters
     from stratkernel.cli.strategy_argument import choose_strategy
     from stratkernel.engine.gaps import GapRule
-    from stratkernel.engine.lookahead import check_lookahead
+    from stratkernel.engine.lookahead.checking import check_lookahead
     from stratkernel.engine.run_setup import RunOptions
-    from stratkernel.engine.timeframe_plan import VENUE
+    from stratkernel.engine.timeframes.plan import VENUE
 
     origin = parse_time("--origin", arguments.origin)
     kernel = open_kernel(arguments)

@@ -95,11 +95,11 @@ def execute(arguments: argparse.Namespace) -> int:
     from stratkernel.cli.strategy_argument import choose_strategy
     from stratkernel.cli.table_files import table_path
     from stratkernel.engine.gaps import GapRule
-    from stratkernel.engine.lookahead import refuse_lookahead
+    from stratkernel.engine.lookahead.checking import refuse_lookahead
     from stratkernel.engine.performance import Costs, evaluate
     from stratkernel.engine.run import require_enough_candles, run_strategy
     from stratkernel.engine.run_setup import RunOptions
-    from stratkernel.engine.timeframe_plan import VENUE
+    from stratkernel.engine.timeframes.plan import VENUE
     from stratkernel.kernel.clock import SystemClock
 
     target = table_path("--signals-out", arguments.signals_out) if arguments.signals_out is not None else None

@@ -14,11 +14,11 @@ from stratkernel.cli.candle_input import (
 from stratkernel.cli.series_argument import choose_series
 from stratkernel.cli.session import warn_of_broken_plugins
 from stratkernel.contracts.stored import Series
-from stratkernel.engine.lookahead import refuse_lookahead
+from stratkernel.engine.lookahead.checking import refuse_lookahead
 from stratkernel.engine.streaming.chunks import CHUNK_ROWS, CandleChunks, StoredChunks, first_candles
 from stratkernel.engine.streaming.loading import load_chunks
 from stratkernel.engine.streaming.run import StreamedResult, stream_strategy
-from stratkernel.engine.timeframe_plan import VENUE
+from stratkernel.engine.timeframes.plan import VENUE
 from stratkernel.kernel.clock import SystemClock
 from stratkernel.kernel.errors import UsageError
 

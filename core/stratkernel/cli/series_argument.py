@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Final
 
 from stratkernel.contracts.stored import Series, StoredSeries
 from stratkernel.contracts.timeframes import Timeframe
-from stratkernel.engine.timeframe_plan import is_multiple
+from stratkernel.engine.timeframes.plan import is_multiple
 from stratkernel.kernel.errors import UnknownNameError, UsageError, did_you_mean, one_line
 
 if TYPE_CHECKING:

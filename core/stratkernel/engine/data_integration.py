@@ -13,11 +13,11 @@ from stratkernel.contracts.strategy import BaseStrategy
 from stratkernel.contracts.timeframes import Timeframe
 from stratkernel.engine.candle_loading import load_source
 from stratkernel.engine.factory import IndicatorFactory, StrategyFactory
-from stratkernel.engine.resampling import resample_candles
 from stratkernel.engine.run import run_strategy
 from stratkernel.engine.run_setup import RunOptions
 from stratkernel.engine.stream import StrategyStream
-from stratkernel.engine.timeframe_plan import VENUE, is_multiple
+from stratkernel.engine.timeframes.plan import VENUE, is_multiple
+from stratkernel.engine.timeframes.resampling import resample_candles
 from stratkernel.kernel.clock import Clock, SystemClock
 from stratkernel.kernel.errors import UsageError
 from stratkernel.kernel.manager import Kernel

@@ -17,8 +17,8 @@ from stratkernel.contracts.timeframes import Timeframe
 from stratkernel.engine.factory import IndicatorFactory
 from stratkernel.engine.graph_nodes import Computed, Node, NodeInput, advance_node, settling_of, starts_of
 from stratkernel.engine.output_checks import Column
-from stratkernel.engine.timeframe_layer import LayerStep, TimeframeLayer
-from stratkernel.engine.timeframe_plan import TimeframePlan
+from stratkernel.engine.timeframes.layer import LayerStep, TimeframeLayer
+from stratkernel.engine.timeframes.plan import TimeframePlan
 from stratkernel.kernel.errors import PluginContractError, UsageError
 from stratkernel.kernel.guard import guard
 from stratkernel.kernel.registry import Item

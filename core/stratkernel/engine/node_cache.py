@@ -7,7 +7,7 @@ from stratkernel.contracts.candles import Candles
 from stratkernel.engine.graph_nodes import Node
 from stratkernel.engine.indicator_graph import NodeLookup
 from stratkernel.engine.output_checks import Column
-from stratkernel.engine.timeframe_plan import VENUE, TimeframePlan
+from stratkernel.engine.timeframes.plan import VENUE, TimeframePlan
 
 if TYPE_CHECKING:
     from stratkernel.engine.indicator_cache import IndicatorCache

@@ -16,7 +16,7 @@ from stratkernel.engine.exits import NO_EXITS, ExitRules
 from stratkernel.engine.factory import IndicatorFactory, StrategyFactory
 from stratkernel.engine.gaps import GapOutcome, GapRule, apply_gaps
 from stratkernel.engine.stream import StrategyStream
-from stratkernel.engine.timeframe_plan import VENUE, TimeframePlan
+from stratkernel.engine.timeframes.plan import VENUE, TimeframePlan
 from stratkernel.kernel.errors import DataError
 from stratkernel.kernel.manager import Kernel
 from stratkernel.kernel.markers import PROJECT

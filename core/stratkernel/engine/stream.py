@@ -18,8 +18,8 @@ from stratkernel.engine.factory import IndicatorFactory
 from stratkernel.engine.indicator_graph import GraphStep, IndicatorGraph, NodeLookup
 from stratkernel.engine.output_checks import Column, check_advance
 from stratkernel.engine.signal_checks import check_signals
-from stratkernel.engine.timeframe_plan import RESAMPLED, TimeframePlan
-from stratkernel.engine.venue_candles import VenueCandles
+from stratkernel.engine.timeframes.plan import RESAMPLED, TimeframePlan
+from stratkernel.engine.timeframes.venue import VenueCandles
 from stratkernel.kernel.errors import ParameterError, PluginContractError, StratkernelError, UsageError
 from stratkernel.kernel.guard import guard
 from stratkernel.kernel.registry import Item

@@ -21,7 +21,7 @@ from stratkernel.engine.gaps import apply_gaps
 from stratkernel.engine.grid import Grid
 from stratkernel.engine.indicator_cache import IndicatorCache
 from stratkernel.engine.kernels.dispatch import prepare
-from stratkernel.engine.lookahead import refuse_lookahead
+from stratkernel.engine.lookahead.checking import refuse_lookahead
 from stratkernel.engine.performance import Costs
 from stratkernel.engine.run_setup import RunOptions
 from stratkernel.engine.stream import StrategyStream
@@ -30,7 +30,7 @@ from stratkernel.engine.sweep_combination import Combinations
 from stratkernel.engine.sweep_metrics import MetricColumns
 from stratkernel.engine.sweep_result import SweepRows
 from stratkernel.engine.sweep_work import SweepWork
-from stratkernel.engine.timeframe_plan import TimeframePlan
+from stratkernel.engine.timeframes.plan import TimeframePlan
 from stratkernel.kernel.errors import DataError, StratkernelError
 from stratkernel.kernel.guard import guard
 from stratkernel.kernel.manager import Kernel

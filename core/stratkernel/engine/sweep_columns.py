@@ -22,7 +22,7 @@ from stratkernel.engine.sweep_nodes import (
     structure_key,
 )
 from stratkernel.engine.sweep_waiting import WaitingCrossings
-from stratkernel.engine.timeframe_plan import TimeframePlan
+from stratkernel.engine.timeframes.plan import TimeframePlan
 from stratkernel.kernel.registry import Item
 
 

@@ -66,7 +66,6 @@ class Together:
         if lengths.min() < self._window:
             return None
         try:
-            joined = self._joined(strategies, readings, starts, lengths)
             last = len(strategies) - 1
             compared = (last,) if self._compared else range(last, -1, -_APART)
             # first, and copied: a strategy may give the same arrays again

@@ -30,9 +30,9 @@ from stratkernel.contracts.stored import Series
 from stratkernel.contracts.timeframes import HOUR, MINUTE
 from stratkernel.engine.data_integration import StrategyDataIntegrator
 from stratkernel.engine.indicator_cache import IndicatorCache
-from stratkernel.engine.resampling import resample_candles
 from stratkernel.engine.stream import StrategyStream
-from stratkernel.engine.timeframe_plan import TimeframePlan
+from stratkernel.engine.timeframes.plan import TimeframePlan
+from stratkernel.engine.timeframes.resampling import resample_candles
 
 FIVE = Series("TEST", "5m")
 

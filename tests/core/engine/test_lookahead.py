@@ -35,14 +35,14 @@ from stratkernel import (
     run_strategy,
 )
 from stratkernel.engine.gaps import GapRule
-from stratkernel.engine.lookahead import (
+from stratkernel.engine.lookahead.checking import (
     LookaheadError,
     LookaheadReport,
     check_lookahead,
     refuse_lookahead,
     sample_lookahead,
 )
-from stratkernel.engine.lookahead_cuts import every_cut
+from stratkernel.engine.lookahead.cuts import every_cut
 from stratkernel.engine.run_setup import RunOptions
 from stratkernel.testing.candles import candles_from_close, random_walk
 

@@ -14,7 +14,7 @@ from stratkernel import Calendar, Candles, Columns, Timeframe, UsageError, candl
 from stratkernel.contracts.columns import CANDLE_COLUMNS
 from stratkernel.contracts.state import decode_state, encode_state
 from stratkernel.contracts.timeframes import DAY, HOUR, MINUTE
-from stratkernel.engine.resampling import Resampler, resample_candles
+from stratkernel.engine.timeframes.resampling import Resampler, resample_candles
 
 PAIRS = [("1m", "3m"), ("1m", "1h"), ("5m", "15m"), ("5m", "1h"), ("1h", "1d"), ("1d", "1w"), ("1d", "1M")]
 Row = tuple[int, int, tuple[float, ...], bool]

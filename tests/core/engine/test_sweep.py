@@ -29,7 +29,7 @@ from stratkernel import (
 )
 from stratkernel.engine.grid import Grid
 from stratkernel.engine.indicator_cache import IndicatorCache
-from stratkernel.engine.lookahead_report import LookaheadError
+from stratkernel.engine.lookahead.report import LookaheadError
 from stratkernel.engine.sweep import Sweep, SweepOptions, sweep
 from stratkernel.engine.sweep_result import SweepRows
 from stratkernel.testing.candles import candles_from_close, random_walk

@@ -44,9 +44,9 @@ from stratkernel import (
 )
 from stratkernel.contracts.columns import CANDLE_COLUMNS
 from stratkernel.contracts.timeframes import HOUR, MINUTE
-from stratkernel.engine.resampling import HigherCandles, Resampler, resample_candles
 from stratkernel.engine.stream import StrategyStream
-from stratkernel.engine.timeframe_plan import TimeframePlan
+from stratkernel.engine.timeframes.plan import TimeframePlan
+from stratkernel.engine.timeframes.resampling import HigherCandles, Resampler, resample_candles
 
 SIZES = (1, 7, 64, 1000)
 
@@ -219,7 +219,7 @@ class MergedOnOpenTime(Resampler):
 
 def test_merge_on_open_time_is_caught_by_prefixes(kernel: Kernel, monkeypatch: pytest.MonkeyPatch) -> None:
     candles = walk(200, "5m")
-    monkeypatch.setattr("stratkernel.engine.timeframe_layer.Resampler", MergedOnOpenTime)
+    monkeypatch.setattr("stratkernel.engine.timeframes.layer.Resampler", MergedOnOpenTime)
     cuts = range(61, 200, 13)
     made = new_stream(kernel, candles, "1h")
     assert len(prefix_violations(made, candles.columns, cuts)) >= len(cuts) - 1  # none at the full hour
@@ -245,7 +245,7 @@ def test_forming_candle_that_is_shown_is_caught_by_prefixes(
     kernel: Kernel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     candles = walk(200, "5m")
-    monkeypatch.setattr("stratkernel.engine.timeframe_layer.Resampler", WithTheFormingCandle)
+    monkeypatch.setattr("stratkernel.engine.timeframes.layer.Resampler", WithTheFormingCandle)
     made = new_stream(kernel, candles, "1h")
     assert prefix_violations(made, candles.columns, range(61, 200, 13))
 

@@ -12,7 +12,7 @@ from stratkernel.engine.performance import Costs
 from stratkernel.engine.run_setup import RunOptions
 from stratkernel.engine.sweep import Sweep, SweepOptions
 from stratkernel.engine.sweep_result import FailedCombination, SweepRows
-from stratkernel.engine.timeframe_plan import VENUE
+from stratkernel.engine.timeframes.plan import VENUE
 from stratkernel.kernel.errors import DataError
 from stratkernel.kernel.selection import PluginSelection
 

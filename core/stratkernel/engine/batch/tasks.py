@@ -13,14 +13,14 @@ from stratkernel.contracts.strategy import BaseStrategy
 from stratkernel.engine.batch.rows import BatchRow, RowStatus
 from stratkernel.engine.batch.workshop import CandleReference, Workshop, workshop_of
 from stratkernel.engine.factory import IndicatorFactory, StrategyFactory
-from stratkernel.engine.lookahead import refuse_lookahead
+from stratkernel.engine.lookahead.checking import refuse_lookahead
 from stratkernel.engine.metrics import METRICS
 from stratkernel.engine.performance import Costs, evaluate
 from stratkernel.engine.run import require_enough_candles, run_strategy
 from stratkernel.engine.run_record import RunCourse, evaluated_record
 from stratkernel.engine.run_setup import RunOptions
 from stratkernel.engine.stream import StrategyStream
-from stratkernel.engine.timeframe_plan import VENUE
+from stratkernel.engine.timeframes.plan import VENUE
 from stratkernel.kernel.errors import DataError, StratkernelError, describe, one_line
 from stratkernel.kernel.selection import PluginSelection
 

@@ -18,9 +18,9 @@ from stratkernel.contracts.timeframes import Timeframe
 from stratkernel.engine.candle_loading import load_source
 from stratkernel.engine.data_integration import StrategyDataIntegrator
 from stratkernel.engine.indicator_cache import IndicatorCache
-from stratkernel.engine.resampling import resample_candles
 from stratkernel.engine.storage import open_storage
-from stratkernel.engine.timeframe_plan import is_multiple
+from stratkernel.engine.timeframes.plan import is_multiple
+from stratkernel.engine.timeframes.resampling import resample_candles
 from stratkernel.kernel.clock import SystemClock
 from stratkernel.kernel.errors import StratkernelError, UsageError
 from stratkernel.kernel.manager import Kernel

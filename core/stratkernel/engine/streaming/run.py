@@ -24,7 +24,7 @@ from stratkernel.engine.streaming.performance_fold import PerformanceFold, Strea
 from stratkernel.engine.streaming.quality_fold import QualityFold
 from stratkernel.engine.streaming.signal_fold import SignalCollector, SignalFold
 from stratkernel.engine.streaming.span import CandleSpan
-from stratkernel.engine.timeframe_plan import TimeframePlan
+from stratkernel.engine.timeframes.plan import TimeframePlan
 from stratkernel.engine.trades import Costs
 from stratkernel.engine.validation import Warmth
 from stratkernel.kernel.clock import Clock, SystemClock

@@ -17,7 +17,7 @@ from stratkernel.engine.batch.sweep_findings import SweepFindings
 from stratkernel.engine.batch.sweep_parts import KeptSweeps
 from stratkernel.engine.batch.sweep_run import SweepResult
 from stratkernel.engine.batch.workshop import Workshop, close_workshops
-from stratkernel.engine.lookahead import LookaheadError
+from stratkernel.engine.lookahead.checking import LookaheadError
 from stratkernel.engine.sweep import Sweep
 from stratkernel.engine.walk_forward import WalkForward
 from stratkernel.executors.local import LocalExecutor

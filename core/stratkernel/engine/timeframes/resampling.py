@@ -11,7 +11,7 @@ from stratkernel.contracts.candles import Candles
 from stratkernel.contracts.columns import CANDLE_COLUMNS, Columns, candle_columns
 from stratkernel.contracts.state import State
 from stratkernel.contracts.timeframes import Timeframe
-from stratkernel.engine.timeframe_plan import check_higher
+from stratkernel.engine.timeframes.plan import check_higher
 
 _NOTHING: Final[State] = {"last": None, "forming": False}
 

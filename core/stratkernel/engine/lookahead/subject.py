@@ -15,7 +15,7 @@ from stratkernel.contracts.strategy import BaseStrategy, StrategyData
 from stratkernel.contracts.window_indicator import WindowIndicator
 from stratkernel.engine.graph_nodes import Node
 from stratkernel.engine.indicator_graph import GraphStep
-from stratkernel.engine.lookahead_traces import ColumnTrace, EventsTrace, SignalsTrace, Trace
+from stratkernel.engine.lookahead.traces import ColumnTrace, EventsTrace, SignalsTrace, Trace
 from stratkernel.engine.output_checks import Column, check_advance
 from stratkernel.engine.signal_checks import check_signals
 from stratkernel.engine.stream import StrategyStream

@@ -8,7 +8,7 @@ from stratkernel.contracts.candles import Candles
 from stratkernel.contracts.columns import CANDLE_COLUMNS, Columns, candle_columns
 from stratkernel.contracts.state import State
 from stratkernel.contracts.timeframes import Timeframe
-from stratkernel.engine.resampling import NO_CANDLES, HigherCandles
+from stratkernel.engine.timeframes.resampling import NO_CANDLES, HigherCandles
 
 
 class VenueCandles:

@@ -11,12 +11,12 @@ from stratkernel.contracts.columns import Columns
 from stratkernel.contracts.events import Events
 from stratkernel.contracts.state import State
 from stratkernel.contracts.timeframes import Timeframe
-from stratkernel.engine.alignment import Alignment
 from stratkernel.engine.graph_nodes import Computed, Node
 from stratkernel.engine.output_checks import Column
-from stratkernel.engine.resampling import HigherCandles, Resampler
-from stratkernel.engine.timeframe_plan import VENUE, TimeframePlan, check_higher
-from stratkernel.engine.venue_candles import VenueCandles
+from stratkernel.engine.timeframes.alignment import Alignment
+from stratkernel.engine.timeframes.plan import VENUE, TimeframePlan, check_higher
+from stratkernel.engine.timeframes.resampling import HigherCandles, Resampler
+from stratkernel.engine.timeframes.venue import VenueCandles
 from stratkernel.kernel.errors import UsageError
 
 

@@ -15,10 +15,10 @@ from stratkernel.contracts.candles import Candles
 from stratkernel.contracts.columns import Columns
 from stratkernel.contracts.strategy import BaseStrategy
 from stratkernel.engine.factory import IndicatorFactory
-from stratkernel.engine.lookahead_check import Checker
-from stratkernel.engine.lookahead_cuts import sampled_cuts, thorough_cuts
-from stratkernel.engine.lookahead_report import LookaheadError, LookaheadFinding, LookaheadReport
-from stratkernel.engine.lookahead_subject import Subject
+from stratkernel.engine.lookahead.checker import Checker
+from stratkernel.engine.lookahead.cuts import sampled_cuts, thorough_cuts
+from stratkernel.engine.lookahead.report import LookaheadError, LookaheadFinding, LookaheadReport
+from stratkernel.engine.lookahead.subject import Subject
 from stratkernel.engine.run_setup import RunOptions, set_up_run
 from stratkernel.engine.stream import StrategyStream
 from stratkernel.kernel.clock import Clock, SystemClock

@@ -7,8 +7,8 @@ import numpy as np
 
 from stratkernel.contracts.arrays import IntArray
 from stratkernel.contracts.timeframes import TIMEFRAMES, Timeframe
-from stratkernel.engine.lookahead_subject import Subject
-from stratkernel.engine.lookahead_traces import Trace
+from stratkernel.engine.lookahead.subject import Subject
+from stratkernel.engine.lookahead.traces import Trace
 
 _NEAR: Final = 64
 _ENOUGH: Final = 4

@@ -13,7 +13,7 @@ from stratkernel.contracts.arrays import FloatArray
 from stratkernel.contracts.columns import CANDLE_COLUMNS, Columns, candle_columns
 from stratkernel.contracts.timeframes import iso
 from stratkernel.contracts.window_indicator import ANCHOR, WindowIndicator
-from stratkernel.engine.lookahead_causes import (
+from stratkernel.engine.lookahead.causes import (
     LOOKBACK_TOO_SHORT,
     NOT_FOLDED,
     NOT_GIVEN,
@@ -21,10 +21,10 @@ from stratkernel.engine.lookahead_causes import (
     cause_of_looking_ahead,
     cause_of_looking_back,
 )
-from stratkernel.engine.lookahead_cuts import Cuts
-from stratkernel.engine.lookahead_report import Check, LookaheadFinding
-from stratkernel.engine.lookahead_subject import STRATEGY, Key, Subject
-from stratkernel.engine.lookahead_traces import ColumnTrace, Difference, Trace
+from stratkernel.engine.lookahead.cuts import Cuts
+from stratkernel.engine.lookahead.report import Check, LookaheadFinding
+from stratkernel.engine.lookahead.subject import STRATEGY, Key, Subject
+from stratkernel.engine.lookahead.traces import ColumnTrace, Difference, Trace
 from stratkernel.kernel.errors import PluginError
 
 _EVIDENCE: Final = 12

@@ -1,5 +1,6 @@
 """What a sweep does beside being right: splits, ranks, skips, isolates failures, shares what it computes."""
 
+import signal
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 from typing import Any
@@ -278,8 +279,13 @@ def test_sweep_interrupted_from_the_keyboard_stops(candles: Candles) -> None:
         raise KeyboardInterrupt
 
     kernel = kernel_with(interrupt)
-    with pytest.raises(KeyboardInterrupt):
-        sweep(kernel, "made", grid_of(kernel, "made", "period=5..8"), candles)
+    # whoever runs the tests may have them ignore the keyboard
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            sweep(kernel, "made", grid_of(kernel, "made", "period=5..8"), candles)
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_sweep_check_finds_a_strategy_that_looks_ahead(candles: Candles) -> None:

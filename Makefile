@@ -15,7 +15,7 @@ else
 INSTALL = $(UV) pip install --quiet --python $(BIN)/python
 endif
 
-.PHONY: help demo test lint bench constraints clean
+.PHONY: help demo test soak lint bench constraints clean
 
 help: ## list the targets
 	@awk -F':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -48,7 +48,10 @@ demo: $(VENV)/.ready ## three strategies over bundled daily candles
 	@$(BIN)/stratkernel demo
 
 test: $(VENV)/.dev ## the whole test-suite
-	@$(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -m "not soak" $(ARGS)
+
+soak: $(VENV)/.dev ## what takes too long for every day
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -m soak $(ARGS)
 
 lint: $(VENV)/.dev ## format, lint, types, layers
 	@$(BIN)/ruff format --check .

@@ -12,7 +12,8 @@ from stratkernel_database.backend import PostgresqlBackend
 from stratkernel_database.migrate import DatabaseMigrations
 from stratkernel_database.models import metadata
 
-pytestmark = pytest.mark.postgresql
+# the parts that partitions touch are in test_signal_partitions.py, which runs every day
+pytestmark = [pytest.mark.postgresql, pytest.mark.soak]
 
 
 @pytest.fixture(scope="session")

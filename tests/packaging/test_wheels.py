@@ -67,7 +67,9 @@ def test_wheel_of_the_root_holds_its_packages_and_nothing_else(wheels: Path) -> 
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
     top = {name.partition("/")[0] for name in names}
-    assert {name for name in top if not name.endswith(".dist-info")} == {"stratkernel", "stratkernel_config"}
+    packages = {"stratkernel", "stratkernel_config", "stratkernel_database"}
+    assert {name for name in top if not name.endswith(".dist-info")} == packages
+    assert "stratkernel_database/migrations/script.py.mako" in names
     assert "stratkernel/py.typed" in names
     assert "stratkernel/demo_data/daily.csv.gz" in names
     assert any(name.endswith("licenses/NOTICE") for name in names)
